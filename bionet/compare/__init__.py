@@ -1,0 +1,1 @@
+"""The same question, put to every kind of network, measured by the same probes."""
