@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, dataclass_transform, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -36,6 +36,9 @@ _ALLOWED = {
     "bool_parsing": "true or false",
     "string_type": "text",
     "tuple_type": "a list of values, separated by commas",
+    "literal_error": "{expected}",
+    "missing": "a value",
+    "unexpected_positional_argument": "parameters by name",
 }
 
 
@@ -68,7 +71,7 @@ def parameters(cls: type[T]) -> type[T]:
     checked: Any = pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls)
     plain_init = checked.__init__
 
-    def __init__(self: Any, *args: Any, **values: Any) -> None:
+    def checked_init(self: Any, *args: Any, **values: Any) -> None:
         known = [each.name for each in dataclasses.fields(checked)]
         for name in values:
             if name not in known:
@@ -78,7 +81,7 @@ def parameters(cls: type[T]) -> type[T]:
         except ValidationError as error:
             raise InputError(_sentences(cls.__name__, checked, error)) from None
 
-    checked.__init__ = __init__
+    checked.__init__ = checked_init
     return checked
 
 
@@ -96,6 +99,14 @@ def from_text(kind: type[T], given: dict[str, str]) -> T:
     ------
     InputError
         If a name is unknown or a text does not fit its parameter.
+
+    Examples
+    --------
+    >>> @parameters
+    ... class Parameters:
+    ...     noise: tuple[Fraction, ...] = (0.0,)
+    >>> from_text(Parameters, {"noise": "0,0.1"})
+    Parameters(noise=(0.0, 0.1))
     """
     known = {each.name: each for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
     values = {}
@@ -108,7 +119,7 @@ def from_text(kind: type[T], given: dict[str, str]) -> T:
 
 def _value(kind: type, which: dataclasses.Field[Any], text: str) -> Any:
     """Read one text as the type of its parameter; a text that does not fit is left for the check to refuse."""
-    annotation = _annotations(kind)[which.name]
+    annotation = get_type_hints(kind, include_extras=True)[which.name]
     many = isinstance(which.default, tuple)
     try:
         return TypeAdapter(annotation).validate_python(text.split(",") if many else text, strict=False)
@@ -116,22 +127,18 @@ def _value(kind: type, which: dataclasses.Field[Any], text: str) -> Any:
         raise InputError(_sentences(kind.__name__, kind, error, which.name)) from None
 
 
-def _annotations(kind: type) -> dict[str, Any]:
-    from typing import get_type_hints
-
-    return get_type_hints(kind, include_extras=True)
-
-
 def _sentences(owner: str, kind: Any, error: ValidationError, name: str | None = None) -> str:
     """Say each mistake in one line: where, what was got, what is allowed, what the default is."""
-    defaults = {each.name: each.default for each in dataclasses.fields(kind)}
+    fields = dataclasses.fields(kind)
+    defaults = {each.name: each.default for each in fields if each.default is not dataclasses.MISSING}
     lines = []
     for mistake in error.errors():
         where = [str(part) for part in mistake["loc"] if str(part) != "tuple"]
         if name is not None:
             where = [name, *where]
         text = _ALLOWED.get(mistake["type"], mistake["msg"]).format(**mistake.get("ctx", {}))
-        line = f"{owner}.{'.'.join(where)}: got {mistake['input']!r}; expected {text}"
+        got = "nothing" if mistake["type"] == "missing" else repr(mistake["input"])
+        line = f"{owner}.{'.'.join(where)}: got {got}; expected {text}"
         if where and where[0] in defaults:
             line += f"; the default is {defaults[where[0]]!r}"
         lines.append(line)

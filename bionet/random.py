@@ -38,6 +38,11 @@ _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 _11 = np.uint64(11)
 _UNIT = 2.0**-53
+# Where a tail of a law ends: far below what a uniform number can tell. The products never reach 0 itself,
+# they stick at the smallest number there is.
+_NOTHING = 1e-30
+# Waking other threads costs more than drawing this many numbers.
+_FEW = 5000
 
 
 @njit(cache=True, inline="always")
@@ -87,7 +92,7 @@ def poisson(rate, key, step, index):
     at_mode = math.exp(mode * math.log(rate) - rate - math.lgamma(mode + 1.0)) if rate > 0 else 1.0
     u = uniform(key, step, index) - at_mode
     up, down, p_up, p_down = mode, mode, at_mode, at_mode
-    while u >= 0.0 and (p_up > 0.0 or p_down > 0.0):
+    while u >= 0.0 and (p_up > _NOTHING or p_down > _NOTHING):
         up += 1.0
         p_up *= rate / up
         u -= p_up
@@ -122,42 +127,62 @@ def binomial(n, p, key, step, index):
     )
     u = uniform(key, step, index) - at_mode
     up, down, p_up, p_down = mode, mode, at_mode, at_mode
-    while u >= 0.0 and (up < n or down > 0.0):
+    while u >= 0.0 and (p_up > _NOTHING or p_down > _NOTHING):
         if up < n:
             up += 1.0
             p_up *= odds * (n - up + 1.0) / up
             u -= p_up
             if u < 0.0:
                 return int(up)
+        else:
+            p_up = 0.0
         if down > 0.0:
             p_down *= down / (odds * (n - down + 1.0))
             down -= 1.0
             u -= p_down
             if u < 0.0:
                 return int(down)
+        else:
+            p_down = 0.0
     return int(mode)
 
 
 @njit(cache=True, parallel=True)
 def _fill_uniform(out, key, step):
+    if out.size < _FEW:
+        for index in range(out.size):
+            out[index] = uniform(key, step, index)
+        return
     for index in prange(out.size):
         out[index] = uniform(key, step, index)
 
 
 @njit(cache=True, parallel=True)
 def _fill_normal(out, key, step):
+    if out.size < _FEW:
+        for index in range(out.size):
+            out[index] = normal(key, step, index)
+        return
     for index in prange(out.size):
         out[index] = normal(key, step, index)
 
 
 @njit(cache=True, parallel=True)
 def _fill_poisson(out, rate, key, step):
+    if out.size < _FEW:
+        for index in range(out.size):
+            out[index] = poisson(rate[index], key, step, index)
+        return
     for index in prange(out.size):
         out[index] = poisson(rate[index], key, step, index)
 
 
 @njit(cache=True, parallel=True)
 def _fill_binomial(out, n, p, key, step):
+    if out.size < _FEW:
+        for index in range(out.size):
+            out[index] = binomial(n[index], p[index], key, step, index)
+        return
     for index in prange(out.size):
         out[index] = binomial(n[index], p[index], key, step, index)
 
@@ -242,6 +267,8 @@ class Stream:
     def binomial(self, n: ArrayLike, p: ArrayLike, step: int = 0) -> NDArray[np.int64]:
         """Draw the successes in ``n`` trials of probability ``p``, in their broadcast shape."""
         n, p = np.broadcast_arrays(_law("n", n, 1e9), _law("p", p, 1.0))
+        if (n % 1.0).any():
+            raise InputError(f"Stream.n: got {n[n % 1.0 > 0].flat[0]}; expected whole numbers of trials, such as 10")
         out = np.empty(n.shape, dtype=np.int64)
         flat = np.ascontiguousarray(n).reshape(-1), np.ascontiguousarray(p).reshape(-1)
         _fill_binomial(out.reshape(-1), *flat, np.uint64(self.key), np.uint64(step))
