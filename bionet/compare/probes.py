@@ -48,7 +48,7 @@ def quantised(weights: NDArray[np.floating], bits: int) -> NDArray[np.floating]:
     >>> quantised(np.array([-1.1, -0.9, 0.9, 1.1]), bits=1).round(2).tolist()
     [-0.98, -0.98, 0.98, 0.98]
     """
-    tails = np.linspace(0.0, 0.49, 50)
+    tails = 0.49 * np.linspace(0.0, 1.0, 50) ** 3
     lows, highs = np.quantile(weights, tails), np.quantile(weights, 1 - tails)
     best, least = weights, np.inf
     for low, high in zip(lows, highs, strict=True):
@@ -84,7 +84,7 @@ def judge(decision: Decision, y: NDArray[np.int64]) -> dict[str, float]:
         longer changes; ``decision_spikes`` the median of the spikes until then; ``multiply_accumulates``, ``events``
         and ``energy`` [J], means over samples, of the whole presentation; ``energy_to_decision`` [J] until then.
     """
-    stable, samples = stable_index(decision.answers), np.arange(y.size)
+    stable, samples = metrics.decision_index(decision.answers), np.arange(y.size)
     macs, events = decision.multiply_accumulates, decision.events
     result = {
         "accuracy": metrics.accuracy(y, decision.labels),
@@ -97,13 +97,6 @@ def judge(decision: Decision, y: NDArray[np.int64]) -> dict[str, float]:
     if decision.spikes is not None:
         result["decision_spikes"] = float(np.median(decision.spikes[stable, samples]))
     return result
-
-
-def stable_index(answers: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return, for each sample, the first time index from which the running answer is the final one for good."""
-    differs = answers != answers[-1]
-    last_change = answers.shape[0] - np.argmax(differs[::-1], axis=0)
-    return np.where(differs.any(axis=0), last_change, 0)
 
 
 def along(

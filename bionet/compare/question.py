@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from bionet import datasets
 from bionet.errors import InputError
 from bionet.progress import Progress
-from bionet.random import Stream
 
 Weights = dict[str, NDArray[np.floating]]
 """The learned connections of a contestant by name, each array (pre, post) or as its room has it."""
@@ -72,9 +72,7 @@ def digits(seed: int, test_fraction: float = 0.2, n_train: int | None = None, n_
     for name, asked, there in (("n_train", n_train, train.size), ("n_test", n_test, test.size)):
         if asked is not None and not 1 <= asked <= there:
             raise InputError(f"digits.{name}: got {asked}; expected 1 to {there}, with test_fraction={test_fraction}")
-    # The split comes ordered by class or by number; a random order makes any beginning of it a fair sample.
-    train = train[Stream(seed, "digits/train").permutation(train.size)][:n_train]
-    test = test[Stream(seed, "digits/test").permutation(test.size)][:n_test]
+    train, test = train[:n_train], test[:n_test]
     return Question(X[train], y[train], X[test], y[test], shape=(8, 8))
 
 
@@ -160,10 +158,9 @@ class Contestant(ABC):
         ``alive`` has ``n_units`` entries; a dead unit is silent, and nothing is learned anew.
         """
 
-    @abstractmethod
-    def fields(self) -> NDArray[np.float64]:
-        """Return receptive fields, shape (n_fields, height, width): what a unit is driven by, in its own scale."""
+    def records(self, question: Question) -> dict[str, xr.Dataset]:
+        """Return what else is worth keeping, by group of the result: ``fields``, ``learning``, ``spikes``, ``recall``.
 
-    def curve(self) -> dict[str, NDArray[np.float64]]:
-        """Return what was followed while learning, name to array (n_epochs,); empty where nothing was."""
+        ``fields`` holds ``field`` (unit, row, column): what a unit is driven by, in its own scale.
+        """
         return {}

@@ -1,8 +1,8 @@
 """Tables of a comparison: what stands in ``/scores``, as mean and spread over the seeds.
 
 A variable of ``/scores`` with the dimensions (seed, model) is a column; its attribute ``table`` says of which table.
-A variable with one more dimension, such as ``noise``, is a table of its own. Attributes that are read:
-``long_name``, ``units``, ``display`` (the unit to show it in: ``%``, ``ms``, ``nJ``, ``s``) and, of the group, ``note``.
+A variable with one more dimension, such as ``noise``, is a table of its own. Attributes that are
+read: ``long_name``, ``units``, ``display`` (the unit to show it in: ``%``, ``ms``, ``nJ``) and, of the group, ``note``.
 """
 
 from __future__ import annotations
@@ -101,14 +101,10 @@ def _cell(values: xr.DataArray) -> str:
     if numbers.size == 0:
         return "–"
     mean = float(numbers.mean())
-    return _number(mean) if numbers.size == 1 else f"{_number(mean)} ± {_number(float(numbers.std(ddof=1)), mean)}"
-
-
-def _number(value: float, like: float | None = None) -> str:
-    """Write a number with three or four figures; a spread with as many decimals as its mean."""
-    size = abs(value if like is None else like)
-    decimals = 0 if size >= 1000 or size == int(size) and size >= 10 and like is None else 1 if size >= 10 else 2
-    return f"{value:,.{decimals}f}"
+    exact = bool(np.all(numbers == np.rint(numbers[0])))
+    decimals = 0 if exact or abs(mean) >= 1000 else 1 if abs(mean) >= 10 else 2
+    shown = f"{mean:,.{decimals}f}"
+    return shown if exact or numbers.size == 1 else f"{shown} ± {numbers.std(ddof=1):,.{decimals}f}"
 
 
 def _numbered(note: str) -> list[list[str]]:
