@@ -41,25 +41,29 @@ def survivors(n_units: int, fraction: float, stream: Stream) -> NDArray[np.bool_
 def quantised(weights: NDArray[np.floating], bits: int) -> NDArray[np.floating]:
     """Round weights to ``2**bits`` evenly spaced levels, placed for the least mean squared error.
 
-    The outermost levels lie at the quantiles q and 1 - q of the weights; q is searched from 0 to 0.49.
+    The outermost levels lie at the quantiles q and 1 - q of the weights; q is searched from 0 to 0.49. A weight that
+    is exactly 0 is a connection that is not there, and stays so.
 
     Examples
     --------
-    >>> quantised(np.array([-1.1, -0.9, 0.9, 1.1]), bits=1).round(2).tolist()
-    [-0.98, -0.98, 0.98, 0.98]
+    >>> quantised(np.array([-1.1, -0.9, 0.0, 0.9, 1.1]), bits=1).round(1).tolist()
+    [-1.0, -1.0, 0.0, 1.0, 1.0]
     """
-    tails = 0.49 * np.linspace(0.0, 1.0, 50) ** 3
-    lows, highs = np.quantile(weights, tails), np.quantile(weights, 1 - tails)
-    best, least = weights, np.inf
-    for low, high in zip(lows, highs, strict=True):
+    present = weights != 0
+    values = weights[present].astype(float)
+    if values.size == 0:
+        return weights
+    best, least = values, np.inf
+    for tail in 0.49 * np.linspace(0.0, 1.0, 50) ** 3:
+        low, high = np.quantile(values, (tail, 1 - tail))
         step = (high - low) / (2**bits - 1)
-        if step <= 0:
-            continue
-        rounded = low + step * np.clip(np.rint((weights - low) / step), 0, 2**bits - 1)
-        error = float(np.mean((rounded - weights) ** 2))
-        if error < least:
-            best, least = rounded, error
-    return best.astype(weights.dtype)
+        if step > 0:
+            rounded = low + step * np.clip(np.rint((values - low) / step), 0, 2**bits - 1)
+            error = float(np.mean((rounded - values) ** 2))
+            best, least = (rounded, error) if error < least else (best, least)
+    result = np.zeros_like(weights)
+    result[present] = best
+    return result
 
 
 def train(contestant: Contestant, question: Question, progress: Progress) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -118,32 +118,35 @@ class Decision:
 class Contestant(ABC):
     """A network that learns a question and then decides; the probes know nothing else of it.
 
-    Attributes
+    Parameters
     ----------
     name : str
         A short name, the label of its row.
+    expected : tuple of float
+        The accuracy, from lowest to highest, that the literature or a stated reason leads one to expect.
+    source : str
+        That reason.
+
+    Attributes
+    ----------
     family : str
         ``"rate"``, ``"spiking"``, ``"energy"``, ``"hebbian"`` or ``"baseline"``.
-    expected : tuple of float
-        The accuracy, from lowest to highest, that the literature or a stated calculation leads one to expect.
-    source : str
-        Where that expectation comes from.
     weights : dict of str to array
         What :func:`bionet.compare.probes.quantised` rounds; biases and thresholds keep full precision.
     n_units : int
-        How many units :func:`bionet.compare.probes.lesion` chooses from.
+        How many units :func:`bionet.compare.probes.survivors` chooses from.
     samples_seen, labels_used : int
         What learning took.
     """
 
-    name: ClassVar[str]
-    family: ClassVar[str]
-    expected: ClassVar[tuple[float, float]]
-    source: ClassVar[str]
+    family: str
     weights: Weights
     n_units: int
     samples_seen: int
     labels_used: int
+
+    def __init__(self, name: str, expected: tuple[float, float], source: str) -> None:
+        self.name, self.expected, self.source = name, expected, source
 
     @abstractmethod
     def fit(self, question: Question, progress: Progress) -> Contestant:

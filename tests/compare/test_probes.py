@@ -14,8 +14,10 @@ from bionet.random import Stream
 class Threshold(Contestant):
     """Says 1 when the first pixel times its weight is above one half; its second unit does nothing."""
 
-    name, family, expected, source = "threshold", "baseline", (1.0, 1.0), "by construction"
-    n_units = 2
+    family, n_units = "baseline", 2
+
+    def __init__(self):
+        super().__init__("threshold", (1.0, 1.0), "by construction")
 
     def fit(self, question, progress):
         self.weights = {"w": np.array([[1.0], [0.0]])}
