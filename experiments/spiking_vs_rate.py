@@ -6,7 +6,8 @@ the same things: how often it is right, how long it takes to decide, what work t
 survives, and what it cost to learn.
 
 Data: scikit-learn's 1,797 handwritten digits, 8 x 8 pixels, grey. A fifth is held out; the split is drawn anew with
-each seed and is the same for all contestants. No setting was tuned on held-out digits.
+each seed and is the same for all contestants. Settings were chosen on the training part of some splits, and labels of
+held-out digits are used for scoring alone; but what one split holds out is in the training part of others.
 
 Run time: under 8 minutes on two cores; with ``--quick`` under a minute.
 """
@@ -69,7 +70,7 @@ class Parameters:
     duration: Positive = 0.1
 
 
-QUICK = Parameters(n_train=400, n_test=120, noise=(0.2, 0.4), lesion=(0.3, 0.6), bits=(1, 2, 4), effort=0.5)
+QUICK = Parameters(n_train=400, n_test=120, noise=(0.2, 0.4), lesion=(0.3, 0.6), bits=(1, 2, 4), n_hidden=50)
 
 NEIGHBOUR = "nearest neighbour on these digits: 98.0 (optdigits, Alpaydin and Kaynak 1998)"
 EXPECTED = {

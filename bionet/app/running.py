@@ -30,7 +30,7 @@ from bionet.app.experiment import Experiment, load, saying
 from bionet.app.machine import THREADS, cores
 from bionet.errors import BionetError, InputError
 from bionet.progress import Progress
-from bionet.results import ResultWriter, open_result
+from bionet.results import ResultWriter
 
 T = TypeVar("T")
 
@@ -111,18 +111,16 @@ def perform(run: Run) -> None:
     StorageError
         If the file cannot be written.
     """
-    fresh = not run.out.exists()
-    try:
-        with _signals() as heard, _bars() as bars, ResultWriter(run.out, run.attributes(), force=run.force) as writer:
-            try:
-                _run_seeds(run, writer, bars, heard)
-            except StoppedError as error:
-                writer.finish(f"interrupted: {error}")
-                raise
-    except InputError:
-        if fresh and run.out.exists() and "seed" not in open_result(run.out).attrs:
-            run.out.unlink()  # what was refused before anything came of it leaves nothing behind
-        raise
+    with _signals() as heard, _bars() as bars, ResultWriter(run.out, run.attributes(), force=run.force) as writer:
+        try:
+            _run_seeds(run, writer, bars, heard)
+        except StoppedError as error:
+            writer.finish(f"interrupted: {error}")
+            raise
+        except InputError:
+            if not writer.seeds:
+                writer.discard()  # what was refused before anything came of it leaves nothing behind
+            raise
 
 
 def _run_seeds(run: Run, writer: ResultWriter, bars: Bars, heard: int) -> None:

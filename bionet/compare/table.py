@@ -42,14 +42,14 @@ def tables(tree: xr.DataTree) -> list[Table]:
     Parameters
     ----------
     tree : xarray.DataTree
-        A result, one seed or many; without ``/scores`` there are no tables.
+        A result, one seed or many; without ``/scores``, or the coordinate ``model`` there, it has no tables.
 
     Returns
     -------
     list of Table
         Tables of single numbers first, then the tables along noise, damage and the like.
     """
-    if "scores" not in tree.children:
+    if "scores" not in tree.children or "model" not in tree["scores"].coords:
         return []
     scores = tree["scores"].to_dataset()
     names = [str(name) for name in scores["model"].values]

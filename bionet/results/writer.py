@@ -93,6 +93,11 @@ class ResultWriter:
     def __enter__(self) -> Self:
         return self
 
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that were put."""
+        return sorted(self._trees)
+
     def put(self, tree: xarray.DataTree, seed: int) -> None:
         """Store the result of a seed, in place of what was put for it before; when this returns, it is on disk.
 
@@ -130,8 +135,15 @@ class ResultWriter:
             ``<path>.partial``.
         """
         try:
-            self._write(self._stacked, _text(status), seed=sorted(self._trees), finished_at=now())
+            self._write(self._stacked, _text(status), seed=self.seeds, finished_at=now())
             self._give_name()
+        finally:
+            self._lock.release()
+
+    def discard(self) -> None:
+        """Leave nothing behind: remove the ``.partial``; a file of that name that was there before stays as it is."""
+        try:
+            self.partial.unlink(missing_ok=True)
         finally:
             self._lock.release()
 
@@ -197,7 +209,7 @@ class ResultWriter:
         """Return what to tell: a place that cannot be written is the user's to change, a full disk is not."""
         reason = error.strerror or str(error)
         if self._trees:
-            kept = ", ".join(map(str, sorted(self._trees)))
+            kept = ", ".join(map(str, self.seeds))
             return StorageError(
                 f"{self.path}: writing failed ({reason}); {self.partial} holds what was put for seed {kept}"
             )

@@ -82,6 +82,15 @@ def test_what_an_experiment_refuses_leaves_nothing_behind(experiment, capsys):
     assert [each.name for each in Path().iterdir()] == ["experiments"]
 
 
+def test_what_an_experiment_refuses_leaves_an_older_result_as_it_was(experiment):
+    path = experiment("refuses")
+    older = path.parent / "refuses.h5"
+    older.write_bytes(b"an older result")
+    assert main(["run", str(path), "--out", str(older), "--force", "--no-report"]) == 2
+    assert older.read_bytes() == b"an older result"
+    assert [each.name for each in path.parent.iterdir() if each.suffix in (".partial", ".lock")] == []
+
+
 def test_a_run_that_returns_no_tree_is_told_so(experiment):
     found, line = load(experiment("returns_nothing")), Line()
     _work(line, found.path, found.source, {}, seed=0)
