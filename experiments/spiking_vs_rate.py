@@ -127,8 +127,8 @@ def lineup(parameters: Parameters, seed: int) -> list[Contestant]:
     def passes(usual: int) -> int:
         return max(1, round(usual * parameters.effort))
 
-    mlp = Backprop("MLP", *EXPECTED["MLP"], RateClassifier("mlp", (size,), n_epochs=passes(50), seed=seed))
-    cnn = RateClassifier("cnn", (16, 32), n_epochs=passes(50), seed=seed)
+    mlp = Backprop("MLP", *EXPECTED["MLP"], RateClassifier("mlp", (size,), n_epochs=passes(30), seed=seed))
+    cnn = RateClassifier("cnn", (16, 32), n_epochs=passes(30), seed=seed)
     rbm = RBM(size, n_iter=passes(40), seed=seed)
     hebbian = SoftHebb(size, n_iter=passes(50), seed=seed)
     return [

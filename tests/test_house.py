@@ -26,7 +26,6 @@ ROOMS = {
     "numba": ("kernels/cpu/", "spiking/", "random.py"),
     "cupy": ("kernels/gpu/", "spiking/engines/cuda.py"),
     "torch": ("rate/", "bridges/"),
-    "skorch": ("rate/",),
     "h5py": ("results/",),
     "h5netcdf": ("results/",),
     "matplotlib": ("app/report.py",),

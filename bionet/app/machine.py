@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 EXTRAS = {
-    "torch": ("torch", "skorch"),
+    "torch": ("torch",),
     "cuda12": ("cupy",),
     "nir": ("nir",),
     "neuro": ("neo", "elephant"),

@@ -172,7 +172,7 @@ class Features(Contestant):
     name, expected, source, family
         As in :class:`bionet.compare.question.Contestant`.
     learner : transformer
-        Such as ``RBM`` or ``SoftHebb``, not yet fitted; its ``transform`` reads its ``weights_``.
+        Such as ``RBM`` or ``SoftHebb``, not yet fitted; its ``transform(X, alive)`` reads its ``weights_``.
     levels : int, optional
         Give each pixel to the learner as so many bits (:func:`bionet.coding.thermometer`) instead of a grey level.
     """
@@ -203,8 +203,7 @@ class Features(Contestant):
         """Compute the features, and read them."""
         weights, learner = weights or self.weights, copy(self.learner)
         learner.weights_ = weights["features"]
-        hidden = learner.transform(self._coded(X))
-        labels = self._readout.labels(hidden if alive is None else hidden * alive, weights["readout"])
+        labels = self._readout.labels(learner.transform(self._coded(X), alive=alive), weights["readout"])
         return Decision.at_once(labels, 2, sum(each.size for each in weights.values()))
 
     def records(self, question: Question) -> dict[str, xr.Dataset]:

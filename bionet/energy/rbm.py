@@ -181,10 +181,19 @@ class RBM(TransformerMixin, BaseEstimator):
         self.n_iter_, self.history_ = self.n_iter, {"reconstruction": error}
         return self
 
-    def transform(self, X: ArrayLike) -> Floats:
-        """Return the probability that each hidden unit is on, shape (n_samples, n_hidden)."""
+    def transform(self, X: ArrayLike, alive: NDArray[np.bool_] | None = None) -> Floats:
+        """Return the probability that each hidden unit is on, shape (n_samples, n_hidden).
+
+        Parameters
+        ----------
+        X : array, shape (n_samples, n_visible)
+            In [0, 1], dimensionless.
+        alive : array of bool, shape (n_hidden,), optional
+            False where a unit is silent: it is never on.
+        """
         check_is_fitted(self)
-        return self._hidden(self._pictures(X))
+        hidden = self._hidden(self._pictures(X))
+        return hidden if alive is None else hidden * alive
 
     def energy(self, visible: ArrayLike, hidden: ArrayLike) -> Floats:
         """Return E(v, h) of each pair of rows, dimensionless, shape (n_samples,)."""
