@@ -31,7 +31,7 @@ from bionet.progress import Progress
 from bionet.rate import RateClassifier
 from models.diehl_cook_2015 import DiehlCook
 
-SEEDS = 4
+SEEDS = 6
 QUICK_SEEDS = 2
 
 
@@ -147,7 +147,7 @@ def lineup(parameters: Parameters, seed: int) -> list[Contestant]:
 def blank_scores(everyone: list[Contestant], parameters: Parameters) -> xr.Dataset:
     """Return the table of scores with nothing in it yet: one NaN for each number to come."""
     names = [each.name for each in everyone]
-    low_high = [f"{100 * each.expected[0]:.0f} to {100 * each.expected[1]:.0f}" for each in everyone]
+    low_high = [f"{100 * each.expected[0]:.1f} to {100 * each.expected[1]:.1f}" for each in everyone]
     text = {"units": "1", "table": "Accuracy"}
     coordinates = {
         "model": ("model", names, {"units": "1", "long_name": "contestant"}),
@@ -225,7 +225,9 @@ def figures(tree: xr.DataTree) -> dict[str, Figure]:
         "stable (hollow). Left is cheaper, up is better.": work(scores),
         "What units have learned to look for: the receptive fields of twenty units of each contestant, each in its own "
         "scale (red positive, blue negative).": fields(tree),
-        "Spikes of the first held-out digit.": raster(tree),
+        "Spikes of ten held-out digits of the first seed, shown one after another; above, what each digit is.": raster(
+            tree
+        ),
         "Hopfield recall with all units free: the digit as given, and the state it settles in.": recall(tree),
         "What each contestant followed while it learned.": learning(tree),
     }
@@ -279,7 +281,7 @@ def in_time(tree: xr.DataTree) -> Figure | None:
         panel, factor = (axes[0], 1e3) if unit == "s" else (axes[1], 1.0)
         mean = run["accuracy"].mean("seed") * 100 if "seed" in run["accuracy"].dims else run["accuracy"] * 100
         style = looks(scores)[run.attrs["model"]] | {"marker": "" if unit == "s" else "o"}
-        panel.plot(run["time"] * factor, mean, label=run.attrs["model"], **style)
+        panel.plot(run["time"] * factor, mean, label=run.attrs["model"], markersize=3, **style)
     for name, style in looks(scores).items():
         one = scores.sel(model=name)
         if np.isfinite(one["decision_layer"]).any():
@@ -290,7 +292,7 @@ def in_time(tree: xr.DataTree) -> Figure | None:
     axes[0].set(ylim=(0, 101), xlabel="time since the digit appeared [ms]", ylabel="accuracy of the running answer [%]")
     axes[1].set(xlabel="sweeps")
     for panel in axes:
-        panel.legend(frameon=False, loc="lower right")
+        panel.legend(frameon=False, loc="center right")
     return figure
 
 
@@ -329,17 +331,21 @@ def fields(tree: xr.DataTree) -> Figure | None:
 
 
 def raster(tree: xr.DataTree) -> Figure | None:
-    """Draw the spikes of one digit in each spiking network."""
+    """Draw the spikes of a few digits in each spiking network."""
     nodes = list(tree["spikes"].children.values()) if "spikes" in tree.children else []
     if not nodes:
         return None
-    figure, axes = plt.subplots(1, len(nodes), figsize=(5.5 * len(nodes), 4), squeeze=False, layout="constrained")
-    for panel, node in zip(axes[0], nodes, strict=True):
-        spikes = node.to_dataset()
+    figure, axes = plt.subplots(len(nodes), 1, figsize=(12, 3 * len(nodes)), squeeze=False, layout="constrained")
+    for panel, node in zip(axes[:, 0], nodes, strict=True):
+        spikes, duration = node.to_dataset(), float(node.attrs["duration"])
         if "seed" in spikes:
-            spikes = spikes.isel(spike=spikes["seed"].values == spikes["seed"].values[:1])
-        panel.scatter(spikes["t"] * 1e3, spikes["i"], s=4, c="black", linewidths=0)
-        panel.set(xlabel="time [ms]", ylabel="neuron", title=f"{node.attrs['model']}: a digit {node.attrs['digit']}")
+            spikes = spikes.isel(spike=spikes["seed"].values == spikes["seed"].values.min(initial=0))
+        panel.scatter(spikes["t"] * 1e3, spikes["i"], s=2, c="black", linewidths=0)
+        for k, digit in enumerate(node.attrs["digits"].splitlines()[0].split()):
+            panel.axvline(k * duration * 1e3, color="0.8", linewidth=0.8, zorder=0)
+            panel.text((k + 0.5) * duration * 1e3, 1.01, digit, transform=panel.get_xaxis_transform(), ha="center")
+        panel.set(xlabel="time [ms]", ylabel="neuron")
+        panel.set_title(node.attrs["model"], loc="left", pad=16)
     return figure
 
 
@@ -366,11 +372,13 @@ def learning(tree: xr.DataTree) -> Figure | None:
     nodes = list(tree["learning"].children.values()) if "learning" in tree.children else []
     if not nodes:
         return None
-    figure, axes = plt.subplots(1, len(nodes), figsize=(2.6 * len(nodes), 2.8), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(1, len(nodes), figsize=(4.5 * len(nodes), 3.2), squeeze=False, layout="constrained")
     for panel, node in zip(axes[0], nodes, strict=True):
         for values in node.data_vars.values():
             curves = np.atleast_2d(values.values)
-            panel.plot(node["epoch"], curves.T, color="0.2", linewidth=0.8)
-            panel.set(xlabel="epoch", ylabel=values.attrs["long_name"])
-        panel.set_title(node.attrs["model"], fontsize=9)
+            style = {"color": "0.2", "linewidth": 0.8, "linestyle": "-" if values.attrs["units"] == "1" else "--"}
+            lines = panel.plot(node["epoch"], curves.T, **style)
+            lines[0].set_label(f"{values.attrs['long_name']} [{values.attrs['units']}]")
+        panel.set(xlabel="epoch", title=node.attrs["model"])
+        panel.legend(frameon=False)
     return figure

@@ -17,6 +17,9 @@ from bionet.energy import AssociativeClassifier
 from bionet.progress import Progress
 from bionet.rate import RateClassifier, count_hidden, multiply_accumulates
 
+N_RASTER = 10
+"""How many held-out digits are shown in a raster of spikes."""
+
 Pictures = NDArray[np.float64]
 Alive = NDArray[np.bool_] | None
 
@@ -117,9 +120,9 @@ class Converted(Contestant):
         return Decision(response.times, "s", response.decision, macs, response.events, response.spike_counts)
 
     def records(self, question: Question) -> dict[str, xr.Dataset]:
-        """Return the spikes of the first held-out digit."""
-        response = self.network.respond(question.X_test[:1], self.duration, record=True)
-        return {"spikes": _raster(response.t, response.i, question)}
+        """Return the spikes of the first held-out digits, one after another."""
+        shown = [self.network.respond(X[None], self.duration, record=True) for X in question.X_test[:N_RASTER]]
+        return {"spikes": _raster(shown, self.duration, question)}
 
 
 class SelfOrganised(Contestant):
@@ -156,11 +159,12 @@ class SelfOrganised(Contestant):
         return Decision(response.times, "s", answers, macs, response.events, response.counts.sum(axis=2))
 
     def records(self, question: Question) -> dict[str, xr.Dataset]:
-        """Return the receptive fields, and the spikes of the first held-out digit."""
-        response = self.model.respond(question.X_test[:1], record=True)
+        """Return the receptive fields, and the spikes of the first held-out digits, one after another."""
+        pictures = question.X_test[:N_RASTER]
+        shown = [self.model.respond(X[None], seed_step=k, record=True) for k, X in enumerate(pictures)]
         return {
             "fields": _fields(self.model.weights_, question),
-            "spikes": _raster(response.t, response.i, question),
+            "spikes": _raster(shown, self.model.duration, question),
         }
 
 
@@ -294,6 +298,14 @@ def _learning(history: dict[str, NDArray[np.float64]], units: dict[str, str]) ->
     return xr.Dataset(values, {"epoch": ("epoch", epochs, _about("epoch"))})
 
 
-def _raster(t: NDArray[np.float64], i: NDArray[np.intp], question: Question) -> xr.Dataset:
-    spikes = {"t": ("spike", t, _about("time of the spike", "s")), "i": ("spike", i, _about("neuron"))}
-    return xr.Dataset(spikes, attrs={"digit": int(question.y_test[0])})
+def _raster(shown: list[Any], duration: float, question: Question) -> xr.Dataset:
+    """Join the recorded spikes of several digits, each shown for ``duration`` [s], into one row of time."""
+    t = np.concatenate([each.t + k * duration for k, each in enumerate(shown)])
+    i = np.concatenate([each.i for each in shown])
+    order = np.argsort(t, kind="stable")
+    spikes = {
+        "t": ("spike", t[order], _about("time of the spike", "s")),
+        "i": ("spike", i[order], _about("neuron")),
+    }
+    digits = " ".join(map(str, question.y_test[: len(shown)]))
+    return xr.Dataset(spikes, attrs={"digits": digits, "duration": duration})

@@ -19,7 +19,7 @@ from bionet.random import Stream
 
 CURVES = {
     "noise": ("standard deviation of the noise", "Gaussian, independent for each pixel, then clipped to 0..1."),
-    "lesion": ("fraction of units removed", "Hidden units at random, the same ones for all levels above."),
+    "lesion": ("fraction of units removed", "Hidden units at random; a larger lesion contains the smaller one."),
     "bits": ("bits per weight", "Each weight matrix to 2^bits even levels; biases and thresholds are kept."),
 }
 """The probes along a level: name, the level's meaning, how it is done."""
@@ -122,8 +122,18 @@ def _accuracy(probe: str, contestant: Contestant, question: Question, level: flo
     return metrics.accuracy(question.y_test, contestant.decide(X, weights, alive).labels)
 
 
+SHOWN_SWEEPS = 30
+"""How many sweeps :func:`accuracy_in_time` follows a settling network; one that has settled keeps its answer."""
+
+
 def accuracy_in_time(decision: Decision, y: NDArray[np.int64]) -> xr.DataArray:
     """Return the accuracy of the running answer at each time, dimension ``time`` in the decision's unit."""
+    times: NDArray[np.floating] = decision.times
+    right = (decision.answers == y).mean(axis=1)
+    if decision.unit == "sweep":
+        # Other digits take another number of sweeps; the result of every seed has the same times.
+        times = np.arange(1.0, SHOWN_SWEEPS + 1)
+        right = right[np.minimum(np.arange(SHOWN_SWEEPS), right.size - 1)]
     attrs = {"units": "1", "long_name": "accuracy of the running answer"}
-    time = xr.DataArray(decision.times, dims="time", attrs={"units": decision.unit, "long_name": "time"})
-    return xr.DataArray((decision.answers == y).mean(axis=1), {"time": time}, dims="time", attrs=attrs)
+    time = xr.DataArray(times, dims="time", attrs={"units": decision.unit, "long_name": "time"})
+    return xr.DataArray(right, {"time": time}, dims="time", attrs=attrs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,7 @@ from bionet import datasets
 from bionet.errors import InputError
 from bionet.progress import Progress
 
-Weights = dict[str, NDArray[np.floating]]
+Weights = dict[str, NDArray[Any]]
 """The learned connections of a contestant by name, each array (pre, post) or as its room has it."""
 
 
@@ -99,9 +99,9 @@ class Decision:
     times: NDArray[np.float64]
     unit: Literal["s", "sweep", "layer"]
     answers: NDArray[np.int64]
-    multiply_accumulates: NDArray[np.float64]
-    events: NDArray[np.float64]
-    spikes: NDArray[np.float64] | None = None
+    multiply_accumulates: NDArray[Any]
+    events: NDArray[Any]
+    spikes: NDArray[Any] | None = None
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from bionet.errors import InputError
 from bionet.hebbian.samples import check_bounded, check_count, check_positive, learning_samples, more_samples
 from bionet.kernels.cpu.hebbian import soft_competition
-from bionet.progress import Progress, Silence
+from bionet.progress import Progress
 from bionet.random import Stream
 
 
@@ -95,7 +95,7 @@ class SoftHebb(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         y : ignored
             The rule needs no labels.
         progress : Progress, optional
-            Shows the passes; silent by default.
+            Shows the passes; a bar by default.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class SoftHebb(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         weights = stream.normal((x.shape[1], self.n_components))
         weights /= np.linalg.norm(weights, axis=0)
         rate, temperature, total = float(self.learning_rate), float(self.temperature), self.n_iter * len(x)
-        for epoch in (progress or Silence())(range(self.n_iter), "soft winner-take-all"):
+        for epoch in (progress or Progress())(range(self.n_iter), "soft winner-take-all"):
             order = stream.child("order").permutation(len(x), epoch)
             soft_competition(x, order, weights, rate, temperature, epoch * len(x), total)
         check_bounded(self, weights)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from bionet.hebbian.samples import check_bounded, check_count, check_positive, learning_samples, more_samples
 from bionet.kernels.cpu.hebbian import sanger
-from bionet.progress import Progress, Silence
+from bionet.progress import Progress
 from bionet.random import Stream
 
 
@@ -92,7 +92,7 @@ class Sanger(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         y : ignored
             The rule needs no labels.
         progress : Progress, optional
-            Shows the passes; silent by default.
+            Shows the passes; a bar by default.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class Sanger(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         x = samples - self.mean_
         stream = Stream(self.seed, type(self).__name__.lower())
         weights = 0.1 * stream.normal((x.shape[1], self.n_components))
-        for epoch in (progress or Silence())(range(self.n_iter), type(self).__name__):
+        for epoch in (progress or Progress())(range(self.n_iter), type(self).__name__):
             order = stream.child("order").permutation(len(x), epoch)
             sanger(x, order, weights, float(self.learning_rate), float(self.decay), epoch * len(x))
         check_bounded(self, weights)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from bionet.errors import InputError, suggest
-from bionet.progress import Progress, Silence
+from bionet.progress import Progress
 from bionet.random import Stream
 from bionet.rate.cnn import CNN
 from bionet.rate.mlp import MLP
@@ -122,7 +122,7 @@ class RateClassifier(ClassifierMixin, BaseEstimator):
         y : array, shape (n_samples,)
             Labels.
         progress : Progress, optional
-            Shows the epochs; silent by default.
+            Shows the epochs; a bar by default.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class RateClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, labels = np.unique(targets, return_inverse=True)
         self.module_ = self._build(inputs.shape[1], len(self.classes_))
         with one_thread():
-            self.history_ = self._train(torch.tensor(inputs), torch.tensor(labels), progress or Silence())
+            self.history_ = self._train(torch.tensor(inputs), torch.tensor(labels), progress or Progress())
         return self
 
     def logits(

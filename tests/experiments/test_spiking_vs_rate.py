@@ -67,8 +67,8 @@ def test_the_spiking_twin_answers_nearly_as_its_origin(tree):
     assert abs(accuracy["MLP"] - accuracy["MLP, spiking"]) <= 3 / 40
 
 
-def test_every_figure_is_drawn_from_the_stacked_tree(tree):
-    figures = experiment.figures(stack({1: tree}))
+def test_every_figure_is_drawn_from_the_stacked_tree_of_several_seeds(tree):
+    figures = experiment.figures(stack({1: tree, 2: experiment.run(SMALL, 2, Silence())}))
     assert len(figures) == 7
     for figure in figures.values():
         figure.canvas.draw()
