@@ -255,7 +255,8 @@ class Associative(Contestant):
         return Decision(sweep[:, 0].astype(float), "sweep", found.labels, np.zeros_like(events), events)
 
     def records(self, question: Question) -> dict[str, xr.Dataset]:
-        """Return what digits are settled to, and the prototypes that were stored."""
+        """Return what digits are settled to, and the first of the prototypes that were stored for each class."""
+        _, first = np.unique(self.learner.prototype_labels_, return_index=True)
         given = question.X_test[:12]
         settled = self.learner.recall(given).pictures
         stages = np.stack([given, settled]).reshape(2, len(given), *question.shape)
@@ -263,7 +264,7 @@ class Associative(Contestant):
         stage = ("stage", ["as given", "as settled"], _about("stage of recall"))
         return {
             "recall": xr.Dataset({"picture": picture}, {"stage": stage}),
-            "fields": _fields(self.learner.prototypes_.T, question),
+            "fields": _fields(self.learner.prototypes_[first].T, question),
         }
 
 
