@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bionet.errors import InputError, require
+from bionet.metrics import decision_index
 
 require("torch", "torch", "the bridge to spiking")
 
@@ -69,11 +70,9 @@ class Response:
         return self.potential.argmax(axis=2)
 
     @property
-    def decided(self) -> NDArray[np.int64]:
+    def decided(self) -> NDArray[np.intp]:
         """For each sample the index into ``times`` from which the decision stays what it is at the end."""
-        differs = self.decision != self.decision[-1]
-        last_change = len(self.times) - 1 - differs[::-1].argmax(axis=0)
-        return np.where(differs.any(axis=0), last_change + 1, 0)
+        return decision_index(self.decision)
 
 
 @dataclass(frozen=True)
