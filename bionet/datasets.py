@@ -364,7 +364,7 @@ def _mnist_from_openml() -> bytes:
         with warnings.catch_warnings():
             # scikit-learn warns of each attempt that fails; the sentence below says it once.
             warnings.simplefilter("ignore")
-            data = fetch_openml("mnist_784", version=1, as_frame=False, n_retries=1, delay=0.0)
+            data = fetch_openml("mnist_784", version=1, as_frame=False, n_retries=1, delay=0.1)
     except (OSError, ValueError) as error:
         raise DataError(
             f"mnist: it is neither in $BIONET_DATA/mnist/mnist.npz nor in {cache_folder()}, and openml.org cannot be "

@@ -49,6 +49,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     "; did you mean 'digits'? Known: digits, mnist"
     """
     names = sorted(known)
+    if not names:
+        return ""
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"{hint} Known: {', '.join(names)}"

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits, load_sample_image
+from sklearn.datasets import fetch_openml, load_digits, load_sample_image
 
 from bionet import datasets
 from bionet.errors import DataError, InputError
@@ -317,3 +317,14 @@ def test_split_follows_its_seed_and_every_sample_is_as_likely():
     # Binomial(1000, 1/4), and ranks of 750 uniform draws: 6 standard errors, error probability 2e-9 for each of 80.
     assert (abs(held - 250) < 6 * np.sqrt(1000 * 0.25 * 0.75)).all()
     assert (abs(order / (1000 - held) - 14.5) < 6 * 30 / np.sqrt(12 * (1000 - held))).all()
+
+
+def test_scikit_learn_itself_finds_no_network(elsewhere, monkeypatch):
+    def refused(*given, **more):
+        raise urllib.error.URLError("Network is unreachable")
+
+    monkeypatch.setattr("sklearn.datasets._openml.urlopen", refused)
+    monkeypatch.setattr(datasets, "fetch_openml", fetch_openml)
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(elsewhere))
+    with pytest.raises(DataError, match=r"cannot be reached.*Network is unreachable"):
+        datasets.load("mnist")
