@@ -1,9 +1,9 @@
 """Files and trees to test with."""
 
 import pytest
-from result_trees import a_tree
 
 from bionet.results import ResultWriter
+from tests.results.result_trees import a_tree
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@ import os
 import numpy as np
 import pytest
 import xarray
-from result_trees import a_tree
 
 from bionet.errors import ResultFileError
 from bionet.random import Stream
 from bionet.results import open_result
 from bionet.results.seal import seal
+from tests.results.result_trees import a_tree
 
 
 def outcome(path, content, expected):

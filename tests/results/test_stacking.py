@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import xarray
-from result_trees import named
 
 from bionet.errors import InputError
 from bionet.results import check, stack
+from tests.results.result_trees import named
 
 
 def scores(values=(1.0, 2.0), dim="model", **coords):

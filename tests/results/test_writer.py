@@ -14,12 +14,12 @@ import xarray
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from result_trees import a_tree, named
 
 from bionet.errors import InputError, StorageError
 from bionet.random import Stream
 from bionet.results import ResultWriter, open_result, stack
 from bionet.results import writer as writing
+from tests.results.result_trees import a_tree, named
 
 
 def the_same(tree, expected):
