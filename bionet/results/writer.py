@@ -189,7 +189,8 @@ class ResultWriter:
             tree.attrs["seed"] = seed if len(seed) > 1 else seed[0]
         if tree.nbytes > MAX_BYTES:
             raise InputError(f"{self.path}: {tree.nbytes} bytes of results; expected at most {MAX_BYTES}; record less")
-        image = tree.to_netcdf(engine="h5netcdf", encoding=_encoding(tree))
+        # A copy, as xarray's own view keeps its buffer from being closed.
+        image = bytes(tree.to_netcdf(engine="h5netcdf", encoding=_encoding(tree)))
         new = Path(f"{self.partial}.new")
         try:
             new.unlink(missing_ok=True)
