@@ -108,8 +108,8 @@ class Response:
         neurons times the neurons each inhibits.
     updates : int
         Updates of neuron state for one sample: neurons x state variables x time steps.
-    t, i : array or None
-        Times [s] and neurons of the spikes of the first sample, if recorded.
+    t, i, sample : array, shape (n_spikes,), or None
+        Spikes of the excitatory neurons in order of time, if recorded: when [s], which neuron, for which sample.
     """
 
     times: Floats
@@ -118,6 +118,7 @@ class Response:
     updates: int
     t: Floats | None = None
     i: NDArray[np.intp] | None = None
+    sample: NDArray[np.intp] | None = None
 
 
 class DiehlCook(ClassifierMixin, BaseEstimator):
@@ -273,7 +274,7 @@ class DiehlCook(ClassifierMixin, BaseEstimator):
         alive : array of bool, shape (n_neurons,), optional
             Neurons that are False take no part.
         record : bool
-            Keep the spikes of the first picture.
+            Keep the spikes.
 
         Raises
         ------
@@ -444,13 +445,12 @@ class DiehlCook(ClassifierMixin, BaseEstimator):
         ends = np.minimum(
             np.arange(1, int(np.ceil(self._n_steps * DT / BIN - 1e-9)) + 1) * round(BIN / DT), self._n_steps
         )
-        counts, sent = [], []
+        counts, sent, spiked = [], [], []
         for first in range(0, len(X), BATCH):
             spikes = self._input_spikes(X[first : first + BATCH], stream, step + first)
             with _numpy_code():
                 when, sample, neuron = self._present(spikes, weights * alive)
-            if first == 0:
-                raster = when[sample == 0] * DT, neuron[sample == 0]
+            spiked.append((when * DT, neuron, sample + first))
             each = np.zeros((len(ends), len(spikes), self.n_neurons), dtype=np.int16)
             np.add.at(each, (np.searchsorted(ends, when, side="right"), sample, neuron), 1)
             counts.append(each.cumsum(axis=0, dtype=np.int16))
@@ -458,7 +458,9 @@ class DiehlCook(ClassifierMixin, BaseEstimator):
         all_counts, n_alive = np.concatenate(counts, axis=1), int(alive.sum())
         events = np.concatenate(sent, axis=1) * n_alive + all_counts.sum(axis=2, dtype=np.int64) * max(n_alive - 1, 0)
         updates = n_alive * STATE_VARIABLES * self._n_steps
-        return Response(ends * DT, all_counts, events, updates, *(raster if record else ()))
+        raster = [np.concatenate(column) for column in zip(*spiked, strict=True)]
+        order = np.lexsort((raster[1], raster[2], raster[0]))
+        return Response(ends * DT, all_counts, events, updates, *([each[order] for each in raster] if record else ()))
 
     def _present(self, spikes: NDArray[np.bool_], weights: Floats) -> tuple[NDArray[np.intp], ...]:
         """Show each picture to a copy of the network; return step, sample and neuron of every excitatory spike."""

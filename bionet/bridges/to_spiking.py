@@ -17,7 +17,7 @@ require("torch", "torch", "the bridge to spiking")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from bionet.bridges.integrate_and_fire import Layer, run_layers  # noqa: E402
+from bionet.bridges.integrate_and_fire import Layer, Run, run_layers  # noqa: E402
 from bionet.rate.sequence import (  # noqa: E402
     LINKING_LAYERS,
     SHAPING_LAYERS,
@@ -51,8 +51,9 @@ class Response:
         Neurons updated over the whole time in each sample's network: neurons times steps.
     input_macs : int
         Multiply-accumulates for the constant currents of the input, needed once a sample.
-    t, i : array, shape (n_spikes,), or None
-        Spikes of the first sample, if recorded: when [s], and which hidden unit, counted through the layers.
+    t, i, sample : array, shape (n_spikes,), or None
+        Spikes in order of time, if recorded: when [s], which hidden unit, counted through the layers, and in the
+        network of which sample.
     """
 
     times: NDArray[np.float64]
@@ -63,6 +64,7 @@ class Response:
     input_macs: int
     t: NDArray[np.float64] | None = None
     i: NDArray[np.int64] | None = None
+    sample: NDArray[np.int64] | None = None
 
     @property
     def decision(self) -> NDArray[np.int64]:
@@ -168,7 +170,7 @@ class SpikingNetwork:
         alive : array of bool, shape (n_hidden,), optional
             False where a hidden neuron never fires; layer after layer, as in :func:`bionet.rate.outputs`.
         record : bool
-            Whether to keep the spikes of the first sample.
+            Whether to keep the spikes.
 
         Raises
         ------
@@ -185,9 +187,9 @@ class SpikingNetwork:
         module = self._module if weights is None else with_weights(self._module, weights)
         layers = _normalised(module, self._stages)
         lot = max(1, MOST_SYNAPSES // max(1, sum(int(stage.wiring.sum()) for stage in self._stages[1:])))
-        runs = [run_layers(layers, X[first : first + lot], mask, n_steps, dt) for first in range(0, len(X), lot)]
+        starts = range(0, len(X), lot)
+        runs = [run_layers(layers, X[first : first + lot], mask, n_steps, dt) for first in starts]
         sizes = [stage.wiring.shape[1] for stage in self._stages]
-        first_sample = runs[0].sample == 0
         return Response(
             times=dt * np.arange(1, n_steps + 1, dtype=np.float64),
             potential=np.concatenate([run.potential for run in runs], axis=1),
@@ -195,9 +197,17 @@ class SpikingNetwork:
             spike_counts=np.concatenate([run.spike_counts for run in runs], axis=1),
             updates=sum(sizes) * n_steps,
             input_macs=multiply_accumulates(_chain(self._module, self._stages[0]), self._stages[0].shape),
-            t=dt * (runs[0].step[first_sample] + 1) if record else None,
-            i=runs[0].unit[first_sample] if record else None,
+            **(_spikes(runs, starts, dt) if record else {}),
         )
+
+
+def _spikes(runs: list[Run], starts: range, dt: float) -> dict[str, NDArray]:
+    """Join the spikes of all lots, in order of time, then of sample and unit."""
+    step = np.concatenate([run.step for run in runs])
+    sample = np.concatenate([run.sample + first for run, first in zip(runs, starts, strict=True)])
+    unit = np.concatenate([run.unit for run in runs])
+    order = np.lexsort((unit, sample, step))
+    return {"t": dt * (step[order] + 1), "i": unit[order], "sample": sample[order]}
 
 
 def to_spiking(module: nn.Module, X_train: ArrayLike, percentile: float = 99.9) -> SpikingNetwork:

@@ -122,8 +122,8 @@ class Converted(Contestant):
 
     def records(self, question: Question) -> dict[str, xr.Dataset]:
         """Return the spikes of the first held-out digits, one after another."""
-        shown = [self.network.respond(X[None], self.duration, record=True) for X in question.X_test[:N_RASTER]]
-        return {"spikes": _raster(shown, self.duration, question)}
+        response = self.network.respond(question.X_test[:N_RASTER], self.duration, record=True)
+        return {"spikes": _raster(response, self.duration, question)}
 
 
 class SelfOrganised(Contestant):
@@ -161,11 +161,10 @@ class SelfOrganised(Contestant):
 
     def records(self, question: Question) -> dict[str, xr.Dataset]:
         """Return the receptive fields, and the spikes of the first held-out digits, one after another."""
-        pictures = question.X_test[:N_RASTER]
-        shown = [self.model.respond(X[None], seed_step=k, record=True) for k, X in enumerate(pictures)]
+        response = self.model.respond(question.X_test[:N_RASTER], record=True)
         return {
             "fields": _fields(self.model.weights_, question),
-            "spikes": _raster(shown, self.model.duration, question),
+            "spikes": _raster(response, self.model.duration, question),
         }
 
 
@@ -304,14 +303,13 @@ def _learning(history: dict[str, NDArray[np.float64]], units: dict[str, str]) ->
     return xr.Dataset(values, {"epoch": ("epoch", epochs, _about("epoch"))})
 
 
-def _raster(shown: list[Any], duration: float, question: Question) -> xr.Dataset:
-    """Join the recorded spikes of several digits, each shown for ``duration`` [s], into one row of time."""
-    t = np.concatenate([each.t + k * duration for k, each in enumerate(shown)])
-    i = np.concatenate([each.i for each in shown])
+def _raster(response: Any, duration: float, question: Question) -> xr.Dataset:
+    """Put the recorded spikes of several digits, each shown for ``duration`` [s], into one row of time."""
+    t = response.t + response.sample * duration
     order = np.argsort(t, kind="stable")
     spikes = {
         "t": ("spike", t[order], _about("time of the spike", "s")),
-        "i": ("spike", i[order], _about("neuron")),
+        "i": ("spike", response.i[order], _about("neuron")),
     }
-    digits = " ".join(map(str, question.y_test[: len(shown)]))
+    digits = " ".join(map(str, question.y_test[:N_RASTER]))
     return xr.Dataset(spikes, attrs={"digits": digits, "duration": duration})

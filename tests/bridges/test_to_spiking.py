@@ -101,10 +101,11 @@ def test_spikes_and_events_are_counted():
     assert np.all(np.diff(response.t) >= 0)
     assert set(np.unique(response.i)) <= set(range(50))
     reached = np.where(response.i < 30, 20, 10)
-    np.testing.assert_array_equal(
-        response.events[:, 0], [reached[response.t <= time + 1e-9].sum() for time in response.times]
-    )
-    assert response.spike_counts[-1, 0] == response.t.size
+    for sample in range(6):
+        own = response.sample == sample
+        events = [reached[own & (response.t <= time + 1e-9)].sum() for time in response.times]
+        np.testing.assert_array_equal(response.events[:, sample], events)
+        assert response.spike_counts[-1, sample] == own.sum()
     assert response.updates == 50 * (30 + 20 + 10)
     assert response.input_macs == 64 * 30
     assert network.respond(X, duration=0.05).t is None
@@ -122,7 +123,7 @@ def test_lots_do_not_change_what_a_sample_does(monkeypatch):
     together = network.respond(X, duration=0.03, record=True)
     monkeypatch.setattr(bridge, "MOST_SYNAPSES", 1700)
     apart = network.respond(X, duration=0.03, record=True)
-    for name in ("potential", "events", "spike_counts", "t", "i"):
+    for name in ("potential", "events", "spike_counts", "t", "i", "sample"):
         np.testing.assert_allclose(getattr(apart, name), getattr(together, name), rtol=1e-12, atol=1e-12)
 
 

@@ -160,9 +160,11 @@ def test_a_response_is_counted_in_bins(pictures, tiny):
     assert response.counts.shape == (10, 7, 5)
     np.testing.assert_allclose(response.times, BIN * np.arange(1, 11))
     assert tiny.respond(pictures).t is None
-    for time, count in zip(response.times, response.counts[:, 0], strict=True):
-        seen = response.i[response.t < time - DT / 2]
-        np.testing.assert_array_equal(np.bincount(seen, minlength=5), count)
+    assert (np.diff(response.t) >= 0).all()
+    for time, counts in zip(response.times, response.counts, strict=True):
+        for sample, count in enumerate(counts):
+            seen = response.i[(response.t < time - DT / 2) & (response.sample == sample)]
+            np.testing.assert_array_equal(np.bincount(seen, minlength=5), count)
 
 
 def test_another_seed_step_gives_other_input(pictures, tiny):
