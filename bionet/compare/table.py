@@ -55,7 +55,7 @@ def tables(tree: xr.DataTree) -> list[Table]:
     names = [str(name) for name in scores["model"].values]
     columns: dict[str, list[xr.DataArray]] = {}
     curves = []
-    for variable in [*scores.coords.values(), *scores.data_vars.values()]:
+    for variable in [*scores.data_vars.values(), *scores.coords.values()]:
         extra = set(variable.dims) - {"seed", "model"}
         if "model" not in variable.dims or variable.name == "model":
             continue
