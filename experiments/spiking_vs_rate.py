@@ -232,7 +232,8 @@ def figures(tree: xr.DataTree) -> dict[str, Figure]:
         "Work against accuracy: energy of one decision over the whole presentation (full) and until the answer is "
         "stable (hollow). Left is cheaper, up is better.": work(scores),
         "What units have learned to look for: the receptive fields of twenty units of each contestant, each in its own "
-        "scale (red positive, blue negative).": fields(tree),
+        "scale (red positive, blue negative). The spiking MLP has those of the MLP; a Hopfield network shows what it "
+        "has stored.": fields(tree),
         "Spikes of ten held-out digits of the first seed, shown one after another; above, what each digit is.": raster(
             tree
         ),
@@ -348,7 +349,7 @@ def raster(tree: xr.DataTree) -> Figure | None:
         spikes, duration = node.to_dataset(), float(node.attrs["duration"])
         if "seed" in spikes:
             spikes = spikes.isel(spike=spikes["seed"].values == spikes["seed"].values.min(initial=0))
-        panel.scatter(spikes["t"] * 1e3, spikes["i"], s=2, c="black", linewidths=0)
+        panel.scatter(spikes["t"] * 1e3, spikes["i"], s=2 if spikes["t"].size > 1000 else 10, c="black", linewidths=0)
         for k, digit in enumerate(node.attrs["digits"].splitlines()[0].split()):
             panel.axvline(k * duration * 1e3, color="0.8", linewidth=0.8, zorder=0)
             panel.text((k + 0.5) * duration * 1e3, 1.01, digit, transform=panel.get_xaxis_transform(), ha="center")
