@@ -70,7 +70,7 @@ class Parameters:
     duration: Positive = 0.1
 
 
-QUICK = Parameters(n_train=300, n_test=120, noise=(0.2, 0.4), lesion=(0.3, 0.6), bits=(1, 2, 4), n_hidden=50)
+QUICK = Parameters(n_train=250, n_test=100, noise=(0.3,), lesion=(0.5,), bits=(1, 4), n_hidden=50, duration=0.05)
 
 NEIGHBOUR = "nearest neighbour on these digits: 98.0 (optdigits, Alpaydin and Kaynak 1998)"
 EXPECTED = {
