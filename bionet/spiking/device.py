@@ -1,0 +1,288 @@
+"""The Brian2 device named ``bionet``: it runs networks; arrays stay live in Python, as on Brian2's own runtime device."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import secrets
+import sys
+import time
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from brian2.codegen.codeobject import CodeObject
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.core.clocks import Clock
+from brian2.core.network import Network, TextReport
+from brian2.core.preferences import prefs
+from brian2.devices.device import RuntimeDevice, all_devices
+from brian2.groups.group import Group, get_local_namespace
+from brian2.units import Quantity, check_units, second
+from brian2.utils.logger import get_logger
+
+from bionet.errors import InputError, suggest
+from bionet.spiking.engines.grid import Grid, Randomness, Surroundings
+from bionet.spiking.pathways import SpikeQueue
+from bionet.spiking.reading import FUSED, FusedCode, Reading, read
+
+logger = get_logger(__name__)
+
+_OPTIONS: dict[str, tuple[Any, ...]] = {"engine": ("grid",), "rng": ("bionet", "numpy")}
+# What scripts give to any device, and this one has no use for.
+_IGNORED = {"directory", "with_output", "profile", "clean", "compile", "run", "debug", "build_on_run"}
+
+
+class BionetDevice(RuntimeDevice):
+    """Runs Brian2's networks with bionet's engines; chosen by ``set_device("bionet")``.
+
+    Options of ``set_device``: ``engine`` ("grid"), ``rng`` ("bionet": counter-based random numbers; "numpy": drawn as
+    Brian2's numpy target draws them, slowly, for comparisons), ``seed`` (a whole number; or call ``seed()``).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rng = "bionet"
+        self.randomness = Randomness(secrets.randbits(62))
+        self.warned: set[str] = set()
+        self.last_reading: Reading | None = None
+
+    def activate(self, build_on_run: bool = True, **options: Any) -> None:
+        """Take the options of ``set_device``.
+
+        Raises
+        ------
+        InputError
+            If one is not known, or has no such value.
+        """
+        known = {name: value for name, value in options.items() if name not in _IGNORED}
+        for name, value in known.items():
+            if name == "seed":
+                self.randomness = Randomness(int(value))
+            elif name not in _OPTIONS:
+                raise InputError(f"set_device('bionet'): no option {name!r}{suggest(name, [*_OPTIONS, 'seed'])}")
+            elif value not in _OPTIONS[name]:
+                choices = ", ".join(map(repr, _OPTIONS[name]))
+                raise InputError(f"set_device('bionet'): {name}: got {value!r}; expected one of {choices}")
+        self.rng = known.get("rng", "bionet")
+        super().activate(build_on_run, **options)
+
+    # Code
+
+    def code_object(
+        self,
+        owner: Any,
+        name: str,
+        abstract_code: dict[str, str],
+        variables: dict[str, Any],
+        template_name: str,
+        variable_indices: dict[str, str],
+        codeobj_class: type[CodeObject] | None = None,
+        template_kwds: dict[str, Any] | None = None,
+        override_conditional_write: Any = None,
+        compiler_kwds: dict[str, Any] | None = None,
+    ) -> CodeObject:
+        """Return a code object; those of the step list wait to be read into one loop."""
+        arguments = {
+            "owner": owner,
+            "name": name,
+            "abstract_code": abstract_code,
+            "variables": variables,
+            "template_name": template_name,
+            "variable_indices": variable_indices,
+            "codeobj_class": codeobj_class,
+            "template_kwds": template_kwds,
+            "override_conditional_write": override_conditional_write,
+            "compiler_kwds": compiler_kwds,
+        }
+        if template_name in FUSED and codeobj_class is NumpyCodeObject:
+            return FusedCode(self, {**arguments, "dtype": prefs["core.default_float_dtype"]})
+        return super().code_object(**arguments)
+
+    def code_object_of_brian2(self, arguments: dict[str, Any]) -> CodeObject:
+        """Return the code object that Brian2 would make of the same arguments."""
+        return super().code_object(**{name: value for name, value in arguments.items() if name != "dtype"})
+
+    def code_object_class(
+        self, codeobj_class: type[CodeObject] | None = None, fallback_pref: str = "codegen.target"
+    ) -> type[CodeObject]:
+        """Return the class of a code object; what runs outside the loop is NumPy's unless the user chose."""
+        if codeobj_class is None and fallback_pref == "codegen.target":
+            return NumpyCodeObject
+        return super().code_object_class(codeobj_class, fallback_pref=fallback_pref)
+
+    def spike_queue(self, source_start: int, source_end: int) -> SpikeQueue:
+        """Return the queue of a pathway."""
+        return SpikeQueue(source_start, source_end)
+
+    # Randomness
+
+    def seed(self, seed: int | None = None) -> None:
+        """Seed NumPy's generator, for what is set by strings, and that of the step list."""
+        super().seed(seed)
+        self.randomness = Randomness(secrets.randbits(62) if seed is None else int(np.uint64(seed)))
+
+    def get_random_state(self) -> dict[str, Any]:
+        """Return the state of all random numbers."""
+        return {**super().get_random_state(), "bionet": copy.deepcopy(self.randomness)}
+
+    def set_random_state(self, state: dict[str, Any]) -> None:
+        """Set the state of all random numbers."""
+        super().set_random_state(state)
+        self.randomness = copy.deepcopy(state["bionet"])
+
+    # Running
+
+    @check_units(duration=second, report_period=second)
+    def network_run(
+        self,
+        network: Network,
+        duration: Quantity,
+        report: Any = None,
+        report_period: Quantity = 10 * second,
+        namespace: dict[str, Any] | None = None,
+        profile: bool | None = None,
+        level: int = 0,
+    ) -> None:
+        """Run a network, as ``Network.run`` says."""
+        if not 0 <= float(duration) < np.inf:
+            raise InputError(f"run: got a duration of {duration}; expected zero or more seconds, such as 1*second")
+        gc.collect()  # shows the warnings of objects that are in no network
+        objects = network.sorted_objects
+        network._clocks = {each.clock for each in objects}
+        clocks = sorted(network._clocks, key=lambda clock: clock.name)
+        start, end = network.t, network.t + duration
+        for clock in clocks:
+            clock.set_interval(start, end)
+        if namespace is None:
+            namespace = get_local_namespace(level=level + 3)
+        network.before_run(namespace)
+        if not objects:
+            return
+        reading = read([each for each in objects if each.active], clocks, self.rng)
+        self.last_reading = reading
+        self._say_what_is_slow(reading)
+        progress = _Progress(self, network, clocks, report, float(report_period), start, duration)
+        around = Surroundings(
+            values=reading.values,
+            queues=[pathway.queue for pathway in reading.pathways],
+            append=reading.append,
+            outside=lambda number: progress.outside(reading.objects[number]),
+            breathe=progress.breathe,
+        )
+        engine = Grid(reading.program, around, self.randomness)
+        progress.begin()
+        Network._globally_running = True
+        try:
+            engine.run([clock._i_end for clock in clocks])
+        finally:
+            Network._globally_running = False
+        progress.end(end)
+        for each in objects:
+            if isinstance(each, Group):
+                each._check_for_invalid_states()
+        progress.report_end()
+        network.after_run()
+        if profile is None:
+            profile = self.build_options.get("profile", False)
+        network._profiling_info = progress.profile(objects) if profile else None
+
+    def _say_what_is_slow(self, reading: Reading) -> None:
+        for each in reading.program.outside():
+            if each.name not in self.warned:
+                self.warned.add(each.name)
+                logger.warn(
+                    f"'{each.name}' runs outside the compiled loop, as Brian2 runs it, because {each.reason}; "
+                    "everything else stays in the loop.",
+                    "outside",
+                    once=True,
+                )
+
+
+class _Progress:
+    """What happens around the loop: reports, stops, the network's time."""
+
+    def __init__(
+        self,
+        device: BionetDevice,
+        network: Network,
+        clocks: list[Clock],
+        report: Any,
+        period: float,
+        start: Quantity,
+        duration: Quantity,
+    ) -> None:
+        self.device, self.network, self.clocks = device, network, clocks
+        self.start, self.duration, self.period = start, duration, period
+        self.report = _reporter(report)
+        self.times: dict[str, float] = defaultdict(float)
+
+    def begin(self) -> None:
+        self.began = time.time()
+        self.next_report = self.began + self.period
+        if self.report:
+            self.report(0 * second, 0.0, self.start, self.duration)
+
+    def _stopped(self) -> bool:
+        return self.network._stopped or Network._globally_stopped
+
+    def _now(self) -> float:
+        return min(clock.t_ for clock in self.clocks)
+
+    def outside(self, each: Any) -> None:
+        self.network.t_ = self._now()
+        began = time.perf_counter()
+        each.run()
+        self.times[each.name] += time.perf_counter() - began
+
+    def breathe(self) -> bool:
+        self.network.t_ = self._now()
+        now = time.time()
+        if self.report and now > self.next_report:
+            done = (self.network.t_ - float(self.start)) / float(self.duration)
+            self.report((now - self.began) * second, done, self.start, self.duration)
+            self.next_report = now + self.period
+        limit = self.device._maximum_run_time
+        if limit is not None and now - self.began > float(limit):
+            self.network._stopped = True
+        return self._stopped()
+
+    def end(self, end: Quantity) -> None:
+        self.took = time.time() - self.began
+        self.network.t_ = self._now() if self._stopped() else float(end)
+        self.device._last_run_time = self.took
+        done = float(self.network.t_ - float(self.start)) / float(self.duration) if self.duration > 0 else 1.0
+        self.device._last_run_completed_fraction = done
+
+    def report_end(self) -> None:
+        if self.report:
+            done = self.device._last_run_completed_fraction
+            self.report(self.took * second, done, self.start, self.duration)
+
+    def profile(self, objects: list[Any]) -> list[tuple[str, Quantity]]:
+        """Return the time of each object outside the loop, and of the loop in all."""
+        rest = self.took - sum(self.times.values())
+        return [(name, spent * second) for name, spent in self.times.items()] + [("compiled loop", rest * second)]
+
+
+def _reporter(report: Any) -> Any:
+    if report is None or callable(report):
+        return report
+    streams = {"text": sys.stdout, "stdout": sys.stdout, "stderr": sys.stderr}
+    if isinstance(report, str):
+        if report not in streams:
+            raise ValueError(f'Do not know how to handle report argument "{report}".')
+        return TextReport(streams[report])
+    raise TypeError(
+        "Do not know how to handle report argument, it has to be one of 'text', 'stdout', 'stderr', or a callable "
+        f"function/object, but it is of type {type(report)}"
+    )
+
+
+def register() -> BionetDevice:
+    """Make the device known to Brian2, once."""
+    device = all_devices.get("bionet")
+    if device is None:
+        device = all_devices["bionet"] = BionetDevice()
+    return device
+

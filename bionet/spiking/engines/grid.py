@@ -1,0 +1,227 @@
+"""The ``grid`` engine: a program run in steps of dt, as Brian2 defines them, in one compiled loop.
+
+The loop comes back to Python only when something outside it is due, when a buffer is nearly full, and every tenth of a
+second or so, for progress reports, Ctrl-C and ``stop()``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bionet.random import Stream
+from bionet.spiking import program as p
+from bionet.spiking.engines import printing
+from bionet.spiking.engines.kernels import compiled
+from bionet.spiking.engines.runtime import address
+from bionet.spiking.tmpfun import binomial_table
+from bionet.spiking.pathways import SpikeQueue
+
+#: Seconds between two returns to Python.
+_BREATH = 0.1
+_BUFFER_EVENTS = 1 << 16
+_BUFFER_VALUES = 1 << 20
+
+
+@dataclass
+class Randomness:
+    """The state of an engine's random numbers: the seed, how many steps have drawn, and the gaps of Poisson sources."""
+
+    seed: int
+    draw: int = 0
+    gaps: dict[str, tuple[NDArray, NDArray]] = field(default_factory=dict)
+
+
+@dataclass
+class Surroundings:
+    """What a run needs of the network around the program.
+
+    Attributes
+    ----------
+    values : callable
+        Returns the memory of the program's arrays, as it is now.
+    queues : list of SpikeQueue
+        One for each pathway.
+    append : callable
+        ``append(operation, columns, count)``: hand the ``count`` events or rows that a monitor has recorded to the network.
+    outside : callable
+        ``outside(number)``: run an object outside the loop.
+    breathe : callable
+        ``breathe()``: called between pieces of the run; returns True to stop.
+    """
+
+    values: Callable[[], list[NDArray]]
+    queues: list[SpikeQueue]
+    append: Callable[[p.Operation, dict[str, NDArray], int], None]
+    outside: Callable[[int], None]
+    breathe: Callable[[], bool]
+
+
+class Grid:
+    """A compiled program.
+
+    Parameters
+    ----------
+    program : Program
+    surroundings : Surroundings
+    randomness : Randomness
+        Advanced by the run.
+    """
+
+    def __init__(self, program: p.Program, surroundings: Surroundings, randomness: Randomness) -> None:
+        self.program, self.around, self.randomness = program, surroundings, randomness
+        layouts = [printing.Layout(each.homogeneous, each.in_order) for each in surroundings.queues]
+        self.source = printing.print_program(program, layouts)
+        self.kernel = compiled(self.source)
+        n_keys = self.source.n_keys
+        self.keys = np.array([Stream(randomness.seed, f"grid/{k}").key for k in range(n_keys)], np.uint64)
+        self.laws = [dict(zip(("guide", "cumulative"), binomial_table(law.n, law.p), strict=True)) for law in self.source.laws]
+        self.monitors = {
+            each.monitor: each
+            for each in program.operations
+            if isinstance(each, p.RecordEvents | p.RecordStates | p.RecordRate)
+        }
+        first_end = printing.FIRST_MONITOR + 2 * program.n_monitors
+        self.control = np.zeros(first_end + len(program.clocks), np.int64)
+        self.ends = self.control[first_end:]
+        self.hazards = self._hazards()
+        self.bounds = [np.array([q.source_start, q.source_end], np.int64) for q in surroundings.queues]
+        self.table = np.zeros(max(len(self.source.places), 1), np.int64)
+        self.sizes = np.zeros_like(self.table)
+        self.buffers: dict[tuple[int, str], NDArray] = {}
+        self.bind()
+        self._make_buffers()
+        self.bind()
+        self.outside_clocks = 0
+        for each in program.outside():
+            self.outside_clocks |= 1 << each.clock
+
+    def _hazards(self) -> list[dict[str, NDArray]]:
+        drawn = [each for each in self.program.operations if isinstance(each, p.Threshold) and each.hazard is not None]
+        gaps = self.randomness.gaps
+        states = [gaps.setdefault(each.name, (np.zeros(2, np.int64), np.full(1, -1.0))) for each in drawn]
+        return [{"state": state, "greatest": greatest} for state, greatest in states]
+
+    def _make_buffers(self) -> None:
+        for number, each in self.monitors.items():
+            place = printing.FIRST_MONITOR + 2 * number
+            if isinstance(each, p.RecordEvents):
+                room = max(_BUFFER_EVENTS, 4 * self.arrays[each.events].size)
+                columns = each.columns
+            else:
+                width = self.program.integers[each.n_indices.slot] if isinstance(each, p.RecordStates) else 1
+                columns = each.columns if isinstance(each, p.RecordStates) else (("rate", each.rate),)
+                room = int(np.clip(_BUFFER_VALUES // max(int(width) * max(len(columns), 1), 1), 16, 1 << 16))
+                self.buffers[number, "t"] = np.empty(room, np.float64)
+            for k, (_, array) in enumerate(columns):
+                wide = int(self.program.integers[each.n_indices.slot]) if isinstance(each, p.RecordStates) else 1
+                self.buffers[number, str(k)] = np.empty(room * wide, self.program.arrays[array].dtype)
+            self.control[place + 1] = room
+
+    def bind(self) -> None:
+        """Take the addresses of all memory; Python code may have moved any of it."""
+        self.arrays = self.around.values()
+        for k, place in enumerate(self.source.places):
+            memory = self._memory(place)
+            if memory is not None:
+                self.table[k], self.sizes[k] = address(memory), memory.size
+
+    def _memory(self, place: printing.Place) -> NDArray | None:
+        match place.kind:
+            case "array":
+                return self.arrays[place.number]
+            case "queue":
+                return getattr(self.around.queues[place.number], place.part)
+            case "bounds":
+                return self.bounds[place.number]
+            case "law":
+                return self.laws[place.number][place.part]
+            case "hazard":
+                return self.hazards[place.number][place.part]
+        return self.buffers.get((place.number, place.part))
+
+    def run(self, ends: list[int]) -> None:
+        """Run until each clock has reached its end (in steps), or until told to stop."""
+        self.ends[:] = ends
+        limit = 16
+        while True:
+            began = time.perf_counter()
+            status = self._loop(printing.WHOLE_STEPS, limit, self.outside_clocks)
+            took = time.perf_counter() - began
+            if status == printing.DONE:
+                break
+            if status == printing.ROOM:
+                self.flush()
+                self._grow()
+            elif status == printing.OUTSIDE:
+                self._step()
+            elif took < _BREATH / 2:
+                limit = min(limit * 4, 1 << 40)
+            elif took > 2 * _BREATH:
+                limit = max(limit // 2, 1)
+            if self.around.breathe():
+                break
+        self.flush()
+
+    def _loop(self, segment: int, limit: int, stop_clocks: int, tick: bool = False) -> int:
+        control = self.control
+        control[printing.SEGMENT], control[printing.LIMIT] = segment, limit
+        control[printing.STOP_CLOCKS], control[printing.TICK] = stop_clocks, tick
+        control[printing.DRAW] = self.randomness.draw
+        self.kernel(self.table, self.sizes, self.program.floats, self.program.integers, control, self.keys)
+        self.randomness.draw = int(control[printing.DRAW])
+        return int(control[printing.STATUS])
+
+    def _step(self) -> None:
+        """Run one step in which something outside the loop is due."""
+        due = self._due()
+        self._make_room()
+        segment = 0
+        for each in self.program.operations:
+            if isinstance(each, p.Outside):
+                self._loop(segment, 1, 0)
+                if due & 1 << each.clock:
+                    self.flush()
+                    self.around.outside(each.object)
+                    self.bind()
+                segment += 1
+        self._loop(segment, 1, 0, tick=True)
+
+    def _due(self) -> int:
+        """Return which clocks are due, one bit each, as the loop decides it."""
+        t = [self.arrays[clock.t][0] for clock in self.program.clocks]
+        dt = [self.arrays[clock.dt][0] for clock in self.program.clocks]
+        first = int(np.argmin(t))
+        near = [t[k] == t[first] or abs(t[k] - t[first]) / min(dt[first], dt[k]) < 1e-4 for k in range(len(t))]
+        return sum(1 << k for k, each in enumerate(near) if each)
+
+    def _make_room(self) -> None:
+        for number, each in self.monitors.items():
+            count, room = self.control[printing.FIRST_MONITOR + 2 * number :][:2]
+            more = self.arrays[each.events].size if isinstance(each, p.RecordEvents) else 1
+            if count + more > room:
+                self.flush()
+        self._grow()
+
+    def _grow(self) -> None:
+        for queue in self.around.queues:
+            while queue.shape[4] + queue.shape[5] > queue.shape[1]:
+                queue.grow()
+        self.bind()
+
+    def flush(self) -> None:
+        """Hand over what the monitors have recorded."""
+        for number, each in self.monitors.items():
+            place = printing.FIRST_MONITOR + 2 * number
+            count = int(self.control[place])
+            if count:
+                found = {part: buffer for (monitor, part), buffer in self.buffers.items() if monitor == number}
+                room = int(self.control[place + 1])
+                wide = {part: len(buffer) // room for part, buffer in found.items()}
+                self.around.append(each, {part: buffer[: count * wide[part]] for part, buffer in found.items()}, count)
+                self.control[place] = 0
