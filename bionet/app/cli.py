@@ -1,4 +1,4 @@
-"""The command line: ``bionet run``, ``show``, ``report`` and ``doctor``.
+"""The command line: ``bionet run``, ``show``, ``report``, ``bench`` and ``doctor``.
 
 The rooms behind a command are imported when it runs, so that ``bionet --help`` is there at once.
 """
@@ -161,6 +161,26 @@ def report(
     _check_free(page, force=force)
     _report(file, page, load(experiment) if experiment else None)
     print(plain(f"The page is in {page}"))
+
+
+@app.command()
+def bench(
+    benchmark: Annotated[str, typer.Argument(metavar="NAME", help="A benchmark, such as spiking, or its file.")],
+    only: Annotated[list[str] | None, typer.Option(metavar="CONTEST", help="Hold this contest only.")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many rounds [default: 5].")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Short contests, two rounds: to see that it runs.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write results here, and a .md beside.")] = None,
+    patience: Annotated[float, typer.Option(min=0, metavar="S", help="Wait for a quiet machine at most so long.")] = 20,
+    force: Force = False,
+) -> None:
+    """Measure bionet and its peers on this machine, taking turns."""
+    from bionet.app.bench import Settings, find, perform
+
+    path = find(benchmark)
+    if out and out.suffix != ".json":
+        raise InputError(f"--out: got {out}; expected the name of a JSON file, such as {out.with_suffix('.json')}")
+    _check_free(out, out and out.with_suffix(".md"), force=force)
+    perform(path, Settings(only or [], repeats or (2 if quick else 5), quick, out, patience))
 
 
 @app.command()

@@ -22,9 +22,7 @@ def print_result(tree: xr.DataTree) -> None:
     tree : xarray.DataTree
         A result; it may come from a stranger's file, so whatever would steer a terminal is made visible.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDE
+    console = _console()
     console.print(_plain(str(tree.attrs.get("question", "")).strip().partition("\n")[0]), style="bold")
     console.print(_plain(f"{tree.attrs.get('experiment', 'result')}: {tree.attrs.get('status', 'no status')}"))
     found = tables(tree)
@@ -32,6 +30,20 @@ def print_result(tree: xr.DataTree) -> None:
         _print(console, table)
     if not found:
         console.print(_plain(f"There are no scores in it; it holds: {', '.join(tree.groups[1:]) or 'nothing'}"))
+
+
+def print_tables(shown: list[Table]) -> None:
+    """Print tables on standard output."""
+    console = _console()
+    for table in shown:
+        _print(console, table)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    return console
 
 
 def _print(console: Console, table: Table) -> None:

@@ -1,4 +1,4 @@
-"""The Brian2 device named ``bionet``: it runs networks; arrays stay live in Python, as on Brian2's own runtime device."""
+"""The Brian2 device ``bionet``: it runs networks, and arrays stay live in Python, as on Brian2's runtime device."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import gc
 import secrets
 import sys
 import time
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,22 @@ from brian2.core.network import Network, TextReport
 from brian2.core.preferences import prefs
 from brian2.devices.device import RuntimeDevice, all_devices
 from brian2.groups.group import Group, get_local_namespace
+from brian2.synapses.synapses import Synapses
 from brian2.units import Quantity, check_units, second
 from brian2.utils.logger import get_logger
 
-from bionet.errors import InputError, suggest
+from bionet.errors import BionetError, InputError, suggest
+from bionet.random import Stream
+from bionet.spiking.connect import create, recognise
 from bionet.spiking.engines.grid import Grid, Randomness, Surroundings
+from bionet.spiking.guards import check, check_solution, diverged, first_nonfinite
 from bionet.spiking.pathways import SpikeQueue
 from bionet.spiking.reading import FUSED, FusedCode, Reading, read
 
 logger = get_logger(__name__)
 
 _OPTIONS: dict[str, tuple[Any, ...]] = {"engine": ("grid",), "rng": ("bionet", "numpy")}
+_MANY_SYNAPSES = 1e7
 # What scripts give to any device, and this one has no use for.
 _IGNORED = {"directory", "with_output", "profile", "clean", "compile", "run", "debug", "build_on_run"}
 
@@ -44,6 +48,7 @@ class BionetDevice(RuntimeDevice):
         super().__init__()
         self.rng = "bionet"
         self.randomness = Randomness(secrets.randbits(62))
+        self.seeded, self.connections = False, 0
         self.warned: set[str] = set()
         self.last_reading: Reading | None = None
 
@@ -58,7 +63,7 @@ class BionetDevice(RuntimeDevice):
         known = {name: value for name, value in options.items() if name not in _IGNORED}
         for name, value in known.items():
             if name == "seed":
-                self.randomness = Randomness(int(value))
+                self.seed(int(value))
             elif name not in _OPTIONS:
                 raise InputError(f"set_device('bionet'): no option {name!r}{suggest(name, [*_OPTIONS, 'seed'])}")
             elif value not in _OPTIONS[name]:
@@ -115,12 +120,47 @@ class BionetDevice(RuntimeDevice):
         """Return the queue of a pathway."""
         return SpikeQueue(source_start, source_end)
 
+    def synapses_connect(
+        self,
+        synapses: Synapses,
+        condition: Any = None,
+        i: Any = None,
+        j: Any = None,
+        p: Any = 1.0,
+        n: Any = 1,
+        skip_if_invalid: bool = False,
+        namespace: dict[str, Any] | None = None,
+        level: int = 0,
+    ) -> None:
+        """Create synapses, as ``Synapses.connect`` says.
+
+        Connections that leave nothing to chance are Brian2's. Random ones follow the same law; they are other ones than
+        Brian2 would draw, and so are left to Brian2 after ``seed(...)``, unless there are more than ten million.
+        """
+        if namespace is None:
+            namespace = get_local_namespace(level=level + 2)
+        found = recognise(synapses, condition, i, j, p, n, skip_if_invalid, namespace=namespace)
+        if found is None or (found.random and not self._draws_connections(found.expected)):
+            original = Synapses.connect.original_function
+            original(synapses, condition, i, j, p, n, skip_if_invalid, namespace, level)
+            return
+        self.connections += 1
+        create(synapses, found, Stream(self._connection_seed(), f"connect/{self.connections}"))
+
+    def _draws_connections(self, expected: float) -> bool:
+        return self.rng == "bionet" and (not self.seeded or expected > _MANY_SYNAPSES)
+
+    def _connection_seed(self) -> int:
+        # Scripts that seed NumPy's generator alone stay repeatable.
+        return self.randomness.seed if self.seeded else int(np.random.randint(2**31))  # noqa: NPY002
+
     # Randomness
 
     def seed(self, seed: int | None = None) -> None:
         """Seed NumPy's generator, for what is set by strings, and that of the step list."""
         super().seed(seed)
         self.randomness = Randomness(secrets.randbits(62) if seed is None else int(np.uint64(seed)))
+        self.seeded, self.connections = seed is not None, 0
 
     def get_random_state(self) -> dict[str, Any]:
         """Return the state of all random numbers."""
@@ -145,8 +185,6 @@ class BionetDevice(RuntimeDevice):
         level: int = 0,
     ) -> None:
         """Run a network, as ``Network.run`` says."""
-        if not 0 <= float(duration) < np.inf:
-            raise InputError(f"run: got a duration of {duration}; expected zero or more seconds, such as 1*second")
         gc.collect()  # shows the warnings of objects that are in no network
         objects = network.sorted_objects
         network._clocks = {each.clock for each in objects}
@@ -156,7 +194,9 @@ class BionetDevice(RuntimeDevice):
             clock.set_interval(start, end)
         if namespace is None:
             namespace = get_local_namespace(level=level + 3)
+        check(network, float(duration), namespace)
         network.before_run(namespace)
+        check_solution(network, namespace)
         if not objects:
             return
         reading = read([each for each in objects if each.active], clocks, self.rng)
@@ -169,8 +209,11 @@ class BionetDevice(RuntimeDevice):
             append=reading.append,
             outside=lambda number: progress.outside(reading.objects[number]),
             breathe=progress.breathe,
+            diverged=lambda: progress.diverged(reading),
         )
-        engine = Grid(reading.program, around, self.randomness)
+        if profile is None:
+            profile = self.build_options.get("profile", False)
+        engine = Grid(reading.program, around, self.randomness, bool(profile))
         progress.begin()
         Network._globally_running = True
         try:
@@ -183,9 +226,7 @@ class BionetDevice(RuntimeDevice):
                 each._check_for_invalid_states()
         progress.report_end()
         network.after_run()
-        if profile is None:
-            profile = self.build_options.get("profile", False)
-        network._profiling_info = progress.profile(objects) if profile else None
+        network._profiling_info = [(name, spent * second) for name, spent in engine.times.items()] if profile else None
 
     def _say_what_is_slow(self, reading: Reading) -> None:
         for each in reading.program.outside():
@@ -215,7 +256,6 @@ class _Progress:
         self.device, self.network, self.clocks = device, network, clocks
         self.start, self.duration, self.period = start, duration, period
         self.report = _reporter(report)
-        self.times: dict[str, float] = defaultdict(float)
 
     def begin(self) -> None:
         self.began = time.time()
@@ -231,9 +271,24 @@ class _Progress:
 
     def outside(self, each: Any) -> None:
         self.network.t_ = self._now()
-        began = time.perf_counter()
         each.run()
-        self.times[each.name] += time.perf_counter() - began
+
+    def diverged(self, reading: Reading) -> None:
+        """Say which state is not finite, and stop.
+
+        Raises
+        ------
+        BionetError
+        """
+        now = self.network.t_ = self._now()
+        states = [(k, memory) for k, memory in enumerate(reading.values()) if reading.program.arrays[k].integrated]
+        found = first_nonfinite([memory for _, memory in states])
+        if found is not None:
+            number, index = found
+            array, memory = reading.program.arrays[states[number][0]], states[number][1]
+            dt = min(clock.dt_ for clock in self.clocks)
+            name = f"{array.owner}.{array.name}"
+            raise BionetError(diverged(name, index, memory[index], max(now - 128 * dt, float(self.start)), now))
 
     def breathe(self) -> bool:
         self.network.t_ = self._now()
@@ -259,11 +314,6 @@ class _Progress:
             done = self.device._last_run_completed_fraction
             self.report(self.took * second, done, self.start, self.duration)
 
-    def profile(self, objects: list[Any]) -> list[tuple[str, Quantity]]:
-        """Return the time of each object outside the loop, and of the loop in all."""
-        rest = self.took - sum(self.times.values())
-        return [(name, spent * second) for name, spent in self.times.items()] + [("compiled loop", rest * second)]
-
 
 def _reporter(report: Any) -> Any:
     if report is None or callable(report):
@@ -285,4 +335,3 @@ def register() -> BionetDevice:
     if device is None:
         device = all_devices["bionet"] = BionetDevice()
     return device
-

@@ -270,6 +270,8 @@ def numba_source(node: Node, rename: Callable[[str], str], call: Callable[[Call,
                 return f"({base} ** {value})"
             case Number(value) if value == 0.5:
                 return f"math.sqrt({base})"
+            case Number(value) if value == int(value) and abs(value) <= 16:
+                return f"pow_int({base}, {int(value)})"
         if each.kind == INTEGER:
             return f"({base} ** {printed(each.right)})"
         return f"(float64({base}) ** float64({printed(each.right)}))"

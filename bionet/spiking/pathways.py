@@ -17,10 +17,10 @@ _FEW = 64
 
 @njit(cache=True)
 def _ascending(values):
+    falls = 0
     for k in range(1, values.size):
-        if values[k] < values[k - 1]:
-            return False
-    return True
+        falls += values[k] < values[k - 1]
+    return falls == 0
 
 
 @njit(cache=True)

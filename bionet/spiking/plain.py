@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from brian2.units.fundamentalunits import Quantity
 from numba import njit
-from numba.core.errors import NumbaError
 
 
 def plain_function(function: Any) -> Callable[..., float] | None:
@@ -35,7 +34,7 @@ def plain_function(function: Any) -> Callable[..., float] | None:
     compiled = njit(error_model="numpy")(stripped)
     try:
         compiled.compile(("float64",) * code.co_argcount)
-    except (NumbaError, TypeError, ValueError, NotImplementedError):
+    except Exception:  # whatever Numba finds wrong with a stranger's function, it can still be called from Python
         return None
     return compiled
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from numpy.typing import NDArray
 
-from bionet.spiking.expressions import Node
+from bionet.spiking.expressions import Node, names
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,12 @@ class Statement:
     kind: str
     condition: str | None = None
     alternatives: tuple[tuple[tuple[tuple[str, bool], ...], Node], ...] = ()
+
+    def names_read(self) -> set[str]:
+        """Return the names that the statement reads, its target among them where that is not simply replaced."""
+        own = {self.target} if self.operator != "=" or self.condition else set()
+        condition = {self.condition} if self.condition else set()
+        return names(self.value) | own | condition
 
 
 @dataclass(frozen=True)

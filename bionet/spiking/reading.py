@@ -23,8 +23,8 @@ from brian2.input.binomial import BinomialFunction
 from brian2.input.timedarray import TimedArray, _find_K
 from brian2.synapses.synapses import SynapticPathway
 
+import bionet.spiking.program as p
 from bionet.errors import InputError
-from bionet.spiking import program as p
 from bionet.spiking.expressions import BOOLEAN, FLOAT, INTEGER, Binary, Call, Node, names, parse, walk
 from bionet.spiking.plain import plain_function
 
@@ -117,7 +117,6 @@ class FusedCode(CodeObject):
         self.scalar, self.vector, _ = generator.translate(arguments["abstract_code"], arguments["dtype"])
         self.details: Mapping[str, Any] = arguments["template_kwds"] or {}
         self._alone: CodeObject | None = None
-        self._queue_ready = False
 
     def alone(self) -> CodeObject:
         """Return the code object that Brian2 itself would have made."""
@@ -130,9 +129,13 @@ class FusedCode(CodeObject):
         if self.template_name == "synapses_push_spikes":
             self.owner.initialise_queue()
 
+    def __call__(self, **namespace: Any) -> Any:
+        """Run once, as Brian2 would."""
+        return self.alone()(**namespace)
+
     def run(self) -> Any:
         """Run once, as Brian2 would."""
-        return self.alone()()
+        return self.alone().run()
 
     def after_run(self) -> None:
         """Leave no events behind."""
@@ -250,9 +253,7 @@ class _Reader:
             len(self.pathways),
             len(self.monitors),
         )
-        return Reading(
-            program, self.arrays, self.pathways, self.monitors, self.objects, list(self.clocks), self.tables
-        )
+        return Reading(program, self.arrays, self.pathways, self.monitors, self.objects, list(self.clocks), self.tables)
 
     def outside(self, each: BrianObject, reason: str) -> None:
         self.objects.append(each)
@@ -305,7 +306,9 @@ class _Reader:
         scalar = tuple(self.statement(each, source.scalar, kinds, returned) for each in source.scalar.statements)
         vector = tuple(self.statement(each, source.vector, kinds, returned) for each in source.vector.statements)
         used = self.used(functions, scalar + vector)
-        if self.rng == "numpy" and any(isinstance(f, p.Uniform | p.Normal | p.Poisson | p.Binomial) for f in used.values()):
+        if self.rng == "numpy" and any(
+            isinstance(f, p.Uniform | p.Normal | p.Poisson | p.Binomial) for f in used.values()
+        ):
             raise NotFusedError("it draws random numbers, and rng='numpy' was asked for")
         # As Brian2's compiled targets do, scalars are read once, unless the elements write them.
         once = {each for each in source.vector.read - source.vector.write if source.variables[each].scalar}
@@ -368,7 +371,9 @@ class _Reader:
             values = function.values
             columns = self.constant(values.shape[1]) if values.ndim == 2 else None
             number = self.table(function.name, values)
-            return p.Table(number, self.constant(function.dt / k), self.constant(k), self.constant(len(values)), columns)
+            return p.Table(
+                number, self.constant(function.dt / k), self.constant(k), self.constant(len(values)), columns
+            )
         if isinstance(function, BinomialFunction):
             law = function.implementations._implementations.get("bionet")
             if law is None:
@@ -465,7 +470,13 @@ class _Reader:
             stop = int(np.asarray(source.variables[source.details["_target_size_name"]].get_value()).item())
         code = self.code(source)
         return p.Sum(
-            *place, self.size(source), code, self.array(target), self.array(index), self.constant(start), self.constant(stop)
+            *place,
+            self.size(source),
+            code,
+            self.array(target),
+            self.array(index),
+            self.constant(start),
+            self.constant(stop),
         )
 
     # Poisson sources

@@ -9,17 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import bionet.spiking.engines.printing as printing
+import bionet.spiking.program as p
 from bionet.random import Stream
-from bionet.spiking import program as p
-from bionet.spiking.engines import printing
+from bionet.spiking.draws import binomial_table
 from bionet.spiking.engines.kernels import compiled
 from bionet.spiking.engines.runtime import address
-from bionet.spiking.tmpfun import binomial_table
 from bionet.spiking.pathways import SpikeQueue
 
 #: Seconds between two returns to Python.
@@ -48,11 +47,13 @@ class Surroundings:
     queues : list of SpikeQueue
         One for each pathway.
     append : callable
-        ``append(operation, columns, count)``: hand the ``count`` events or rows that a monitor has recorded to the network.
+        ``append(operation, columns, count)``: hand the events or rows that a monitor has recorded to the network.
     outside : callable
         ``outside(number)``: run an object outside the loop.
     breathe : callable
         ``breathe()``: called between pieces of the run; returns True to stop.
+    diverged : callable
+        ``diverged()``: called when a state is NaN or infinite; raises.
     """
 
     values: Callable[[], list[NDArray]]
@@ -60,6 +61,7 @@ class Surroundings:
     append: Callable[[p.Operation, dict[str, NDArray], int], None]
     outside: Callable[[int], None]
     breathe: Callable[[], bool]
+    diverged: Callable[[], None]
 
 
 class Grid:
@@ -71,16 +73,28 @@ class Grid:
     surroundings : Surroundings
     randomness : Randomness
         Advanced by the run.
+    profile : bool
+        Time each operation, at the price of a slower run.
+
+    Attributes
+    ----------
+    times : dict of str to float
+        Seconds spent in each object, if profiled.
     """
 
-    def __init__(self, program: p.Program, surroundings: Surroundings, randomness: Randomness) -> None:
+    def __init__(
+        self, program: p.Program, surroundings: Surroundings, randomness: Randomness, profile: bool = False
+    ) -> None:
         self.program, self.around, self.randomness = program, surroundings, randomness
         layouts = [printing.Layout(each.homogeneous, each.in_order) for each in surroundings.queues]
-        self.source = printing.print_program(program, layouts)
+        self.source = printing.print_program(program, layouts, profile)
+        self.pieces, self.profile = printing.pieces(program, profile), profile
+        self.times: dict[str, float] = {}
         self.kernel = compiled(self.source)
         n_keys = self.source.n_keys
         self.keys = np.array([Stream(randomness.seed, f"grid/{k}").key for k in range(n_keys)], np.uint64)
-        self.laws = [dict(zip(("guide", "cumulative"), binomial_table(law.n, law.p), strict=True)) for law in self.source.laws]
+        self.laws = [dict(zip(printing.LAW, binomial_table(law.n, law.p), strict=True)) for law in self.source.laws]
+        self.counts = [np.empty(program.integers[n.slot]) for n in self.source.counts]
         self.monitors = {
             each.monitor: each
             for each in program.operations
@@ -90,6 +104,7 @@ class Grid:
         self.control = np.zeros(first_end + len(program.clocks), np.int64)
         self.ends = self.control[first_end:]
         self.hazards = self._hazards()
+        self.hits = np.empty(printing.BLOCK, np.bool_)
         self.bounds = [np.array([q.source_start, q.source_end], np.int64) for q in surroundings.queues]
         self.table = np.zeros(max(len(self.source.places), 1), np.int64)
         self.sizes = np.zeros_like(self.table)
@@ -97,9 +112,8 @@ class Grid:
         self.bind()
         self._make_buffers()
         self.bind()
-        self.outside_clocks = 0
-        for each in program.outside():
-            self.outside_clocks |= 1 << each.clock
+        alone = program.operations if profile else program.outside()
+        self.outside_clocks = sum({1 << each.clock for each in alone})
 
     def _hazards(self) -> list[dict[str, NDArray]]:
         drawn = [each for each in self.program.operations if isinstance(each, p.Threshold) and each.hazard is not None]
@@ -141,6 +155,10 @@ class Grid:
                 return self.bounds[place.number]
             case "law":
                 return self.laws[place.number][place.part]
+            case "hits":
+                return self.hits
+            case "counts":
+                return self.counts[place.number]
             case "hazard":
                 return self.hazards[place.number][place.part]
         return self.buffers.get((place.number, place.part))
@@ -155,6 +173,10 @@ class Grid:
             took = time.perf_counter() - began
             if status == printing.DONE:
                 break
+            if status == printing.UNSOUND:
+                self.flush()
+                self.around.diverged()
+                raise AssertionError("a state that is not finite was not found again")
             if status == printing.ROOM:
                 self.flush()
                 self._grow()
@@ -181,16 +203,18 @@ class Grid:
         """Run one step in which something outside the loop is due."""
         due = self._due()
         self._make_room()
-        segment = 0
-        for each in self.program.operations:
-            if isinstance(each, p.Outside):
-                self._loop(segment, 1, 0)
-                if due & 1 << each.clock:
-                    self.flush()
-                    self.around.outside(each.object)
-                    self.bind()
-                segment += 1
-        self._loop(segment, 1, 0, tick=True)
+        for number, piece in enumerate(self.pieces):
+            began = time.perf_counter()
+            if not isinstance(piece, p.Outside):
+                self._loop(number, 1, 0)
+            elif due & 1 << piece.clock:
+                self.flush()
+                self.around.outside(piece.object)
+                self.bind()
+            if self.profile:
+                name = piece.name if isinstance(piece, p.Outside) else self.program.operations[piece[0]].name
+                self.times[name] = self.times.get(name, 0.0) + time.perf_counter() - began
+        self._loop(printing.NOTHING, 1, 0, tick=True)
 
     def _due(self) -> int:
         """Return which clocks are due, one bit each, as the loop decides it."""

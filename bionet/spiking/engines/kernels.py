@@ -32,8 +32,9 @@ from numba import njit, bool_, float32, float64, int8, int16, int32, int64, uint
 from math import inf, nan
 import math
 from bionet.random import poisson
-from bionet.spiking.engines.runtime import square, table_row, view
-from bionet.spiking.tmpfun import FUNCTIONS, from_table, geometric_gap, normal, uniform
+from bionet.spiking.engines.runtime import finite, square, table_row, view
+from bionet.spiking.draws import fill_from_table, from_table, geometric_gap, normal, uniform
+from bionet.spiking.functions import FUNCTIONS, pow_int
 globals().update({"function_" + name: function for name, function in FUNCTIONS.items()})
 '''
 _compiled: dict[str, Callable[..., None]] = {}
@@ -66,10 +67,10 @@ def compiled(source: Source) -> Callable[..., None]:
 @cache
 def _environment() -> str:
     """Return what a compiled kernel depends on beside its text."""
-    here = Path(__file__).parent
-    called = (here / "runtime.py", here.parent / "functions.py", here.parents[1] / "random.py")
+    here = Path(__file__).parents[1]
+    called = ("engines/runtime.py", "functions.py", "elementary.py", "draws.py", "../random.py")
     parts = [bionet.__version__, numba.__version__, llvmlite.__version__, sys.version]
-    return "\n".join(parts + [path.read_text() for path in called])
+    return "\n".join(parts + [(here / path).read_text() for path in called])
 
 
 def _executed(text: str, names: dict[str, Any]) -> Callable[..., None]:

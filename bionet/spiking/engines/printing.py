@@ -11,19 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from bionet.spiking import program as p
+import bionet.spiking.program as p
 from bionet.spiking.engines.runtime import dtype_name
-from bionet.spiking.expressions import BOOLEAN, FLOAT, INTEGER, Call, Name, Node, numba_source
+from bionet.spiking.expressions import BOOLEAN, FLOAT, INTEGER, Call, Node, numba_source
 
 #: What an engine asks for in ``control``, and what it finds there.
 SEGMENT, LIMIT, STOP_CLOCKS, STATUS, STEPS, DRAW, TICK = range(7)
 FIRST_MONITOR = 8
 #: Why the loop came back.
-DONE, OUTSIDE, ROOM, ENOUGH = range(4)
-WHOLE_STEPS = -1
-_BLOCK = 256
+DONE, OUTSIDE, ROOM, ENOUGH, UNSOUND = range(5)
+WHOLE_STEPS, NOTHING = -1, -2
+BLOCK = 256
+#: Every so many steps the state is looked at.
+_LOOK = 128
+#: The columns of the table of a law.
+LAW = ("threshold", "outcome")
 _CAST = {FLOAT: "float64", INTEGER: "int64", BOOLEAN: "bool"}
 
 
@@ -53,25 +57,46 @@ class Source:
     places: list[Place]
     n_keys: int
     laws: list[p.Binomial]
+    counts: list[p.Constant]
     user_functions: dict[str, p.UserFunction]
     hazards: int
 
 
 _QUEUE = {
-    "ring": "int32",
-    "fill": "int64",
-    "shape": "int64",
-    "begin": "int32",
-    "first": "int32",
-    "delay": "int32",
-    "order": "int32",
-    "stray_begin": "int64",
-    "stray_end": "int64",
-    "strays": "int32",
+    "ring": "uint32",
+    "fill": "uint64",
+    "shape": "uint64",
+    "begin": "uint32",
+    "first": "uint32",
+    "delay": "uint32",
+    "order": "uint32",
+    "stray_begin": "uint64",
+    "stray_end": "uint64",
+    "strays": "uint32",
 }
 
 
-def print_program(program: p.Program, layouts: list[Layout]) -> Source:
+def pieces(program: p.Program, split: bool) -> list[list[int] | p.Outside]:
+    """Return the step list in pieces: the numbers of operations that run together, and what runs outside the loop.
+
+    Parameters
+    ----------
+    program : Program
+    split : bool
+        Each operation is a piece of its own.
+    """
+    found: list[list[int] | p.Outside] = []
+    for number, each in enumerate(program.operations):
+        if isinstance(each, p.Outside):
+            found.append(each)
+        elif split or not found or isinstance(found[-1], p.Outside):
+            found.append([number])
+        else:
+            found[-1].append(number)
+    return found
+
+
+def print_program(program: p.Program, layouts: list[Layout], split: bool = False) -> Source:
     """Print a program.
 
     Parameters
@@ -79,27 +104,33 @@ def print_program(program: p.Program, layouts: list[Layout]) -> Source:
     program : Program
     layouts : list of Layout
         One for each pathway.
+    split : bool
+        Let each operation be run, and timed, on its own.
 
     Returns
     -------
     Source
     """
-    return _Printer(program, layouts).print()
+    return _Printer(program, layouts, pieces(program, split)).print()
 
 
 @dataclass
 class _Printer:
     program: p.Program
     layouts: list[Layout]
+    pieces: list[list[int] | p.Outside]
     lines: list[str] = field(default_factory=list)
     depth: int = 1
     places: dict[Place, int] = field(default_factory=dict)
     laws: list[p.Binomial] = field(default_factory=list)
+    counts: list[p.Constant] = field(default_factory=list)
+    ahead: list[tuple[p.Constant, list[str]]] = field(default_factory=list)
     user_functions: dict[str, p.UserFunction] = field(default_factory=dict)
     keys: int = 0
     hazards: int = 0
     operation: int = 0
     entry: list[str] = field(default_factory=list)
+    constants: dict[str, str] = field(default_factory=dict)
 
     # Lines
 
@@ -122,6 +153,10 @@ class _Printer:
     def array(self, number: int) -> str:
         return self.place("array", number, "", self.program.arrays[number].dtype)
 
+    def indices(self, number: int) -> str:
+        """Return an array whose elements serve as indices only: as unsigned numbers."""
+        return self.place("array", number, "", f"u{self.program.arrays[number].dtype.removeprefix('u')}")
+
     def size(self, number: int) -> str:
         return f"sizes[{self.array(number)[1:]}]"
 
@@ -129,7 +164,10 @@ class _Printer:
         return self.place("queue", pathway, part, _QUEUE[part])
 
     def constant(self, constant: p.Constant) -> str:
-        return f"f{constant.slot}" if constant.kind == FLOAT else f"n{constant.slot}"
+        name = f"f{constant.slot}" if constant.kind == FLOAT else f"n{constant.slot}"
+        values = "floats" if constant.kind == FLOAT else "integers"
+        self.constants[name] = f"{values}[{constant.slot}]"
+        return name
 
     def key(self) -> str:
         self.keys += 1
@@ -140,23 +178,24 @@ class _Printer:
     def print(self) -> Source:
         body = self.body()
         head = ["def run(table, sizes, floats, integers, control, keys):"]
-        head += [
-            f"    m{k} = view(table[{k}], sizes[{k}], {place.dtype})" for place, k in self.places.items()
-        ]
-        head += [f"    f{k} = floats[{k}]" for k in range(len(self.program.floats))]
-        head += [f"    n{k} = integers[{k}]" for k in range(len(self.program.integers))]
+        head += [f"    m{k} = view(table[{k}], sizes[{k}], {place.dtype})" for place, k in self.places.items()]
+        head += [f"    {name} = {value}" for name, value in self.constants.items()]
         text = "\n".join([*head, *self.entry, *body, ""])
-        return Source(text, list(self.places), self.keys, self.laws, self.user_functions, self.hazards)
+        return Source(text, list(self.places), self.keys, self.laws, self.counts, self.user_functions, self.hazards)
 
     def body(self) -> list[str]:
         single = len(self.program.clocks) == 1
         monitors = self.program.n_monitors
-        n_segments = len(self.program.outside()) + 1
         self.add("draw = control[5]")
         self.add("steps = 0")
         with self.block("while True:"):
             self.clocks(single, FIRST_MONITOR + 2 * monitors)
             with self.block(f"if control[{SEGMENT}] == {WHOLE_STEPS}:"):
+                if states := self.states():
+                    sound = " and ".join(f"finite({self.array(number)})" for number in states)
+                    with self.block(f"if (over or steps % {_LOOK} == {_LOOK - 1}) and not ({sound}):"):
+                        self.add(f"control[{STATUS}] = {UNSOUND}")
+                        self.add("break")
                 stop = f"due & control[{STOP_CLOCKS}]"
                 for condition, status in (("over", DONE), (stop, OUTSIDE), (self.no_room(), ROOM)):
                     with self.block(f"if {condition}:"):
@@ -165,7 +204,7 @@ class _Printer:
                 with self.block(f"if steps == control[{LIMIT}]:"):
                     self.add(f"control[{STATUS}] = {ENOUGH}")
                     self.add("break")
-            self.segments(single, n_segments)
+            self.segments(single)
             with self.block(f"if control[{SEGMENT}] == {WHOLE_STEPS} or control[{TICK}]:"):
                 self.ticks(single)
                 self.add("draw += 1")
@@ -221,26 +260,29 @@ class _Printer:
                 conditions.append(f"{shape}[4] + {shape}[5] > {shape}[1]")
         return " or ".join(conditions) or "False"
 
+    def states(self) -> list[int]:
+        """Return the arrays that code of the program integrates."""
+        written: set[int] = set()
+        for each in self.program.operations:
+            if isinstance(each, p.Update):
+                written |= each.code.arrays_written()
+        return [number for number in sorted(written) if self.program.arrays[number].integrated]
+
     def counter(self, monitor: int) -> tuple[str, str]:
         place = FIRST_MONITOR + 2 * monitor
         return f"control[{place}]", f"control[{place + 1}]"
 
-    def segments(self, single: bool, n_segments: int) -> None:
-        """Print the operations; those between two outside the loop form a segment that can be run alone."""
-        segment: list[tuple[int, p.Operation]] = []
-        done = 0
-        for number, each in [*enumerate(self.program.operations), (-1, None)]:
-            if isinstance(each, p.Operation) and not isinstance(each, p.Outside):
-                segment.append((number, each))
+    def segments(self, single: bool) -> None:
+        """Print the operations; each piece between two things outside the loop can be run alone."""
+        for number, piece in enumerate(self.pieces):
+            if isinstance(piece, p.Outside):
                 continue
-            if segment:
-                if n_segments == 1:
-                    self.segment(segment, single)
-                else:
-                    with self.block(f"if control[{SEGMENT}] == {WHOLE_STEPS} or control[{SEGMENT}] == {done}:"):
-                        self.segment(segment, single)
-            segment = []
-            done += 1
+            operations = [(each, self.program.operations[each]) for each in piece]
+            if len(self.pieces) == 1:
+                self.segment(operations, single)
+            else:
+                with self.block(f"if control[{SEGMENT}] == {WHOLE_STEPS} or control[{SEGMENT}] == {number}:"):
+                    self.segment(operations, single)
 
     def segment(self, operations: list[tuple[int, p.Operation]], single: bool) -> None:
         for number, each, joined in _joined(operations, self.program):
@@ -285,30 +327,34 @@ class _Printer:
         assert isinstance(reference, p.Reference)
         kind = self.program.arrays[reference.array].dtype
         value = f"{self.array(reference.array)}[{self.index(reference.index, index)}]"
-        return value if kind in ("bool", "float64", "int64") else f"{'float64' if 'float' in kind else 'int64'}({value})"
+        return (
+            value if kind in ("bool", "float64", "int64") else f"{'float64' if 'float' in kind else 'int64'}({value})"
+        )
 
     def index(self, name: str, index: str) -> str:
-        return index if name == "_idx" else "0" if name == "0" else f"uint64({self.local(name)})"
+        return index if name == "_idx" else "0" if name == "0" else f"{self.local(name)}_at"
 
-    def chains(self, code: p.Code, wanted: tuple[str, ...]) -> list[str]:
-        """Return the names of the index arrays that names need, those that others need first."""
-        found: list[str] = []
+    def follow(self, code: p.Code, wanted: tuple[str, ...], index: str) -> None:
+        """Print the indices that names need, those that others need first."""
+        found: set[str] = set()
 
-        def follow(name: str) -> None:
+        def at(name: str) -> None:
             reference = code.names.get(name)
             if isinstance(reference, p.Reference) and reference.index not in ("_idx", "0"):
-                follow(reference.index)
+                at(reference.index)
                 if reference.index not in found:
-                    found.append(reference.index)
+                    found.add(reference.index)
+                    other = code.names[reference.index]
+                    assert isinstance(other, p.Reference)
+                    place = f"{self.indices(other.array)}[{self.index(other.index, index)}]"
+                    self.add(f"{self.local(reference.index)}_at = {place}")
 
         for name in wanted:
-            follow(name)
-        return found
+            at(name)
 
     def scalars(self, code: p.Code) -> None:
         """Print what is done once."""
-        for name in self.chains(code, code.scalar_reads):
-            self.add(f"{self.local(name)} = {self.read(code, name, '0')}")
+        self.follow(code, code.scalar_reads, "0")
         for name in code.scalar_reads:
             self.add(f"{self.local(name)} = {self.read(code, name, '0')}")
         for each in code.scalar:
@@ -318,13 +364,20 @@ class _Printer:
 
     def elements(self, code: p.Code, index: str) -> None:
         """Print what is done for each element."""
-        read = self.chains(code, (*code.vector_reads, *code.vector_writes))
-        for name in (*read, *(each for each in code.vector_reads if each not in read)):
-            self.add(f"{self.local(name)} = {self.read(code, name, index)}")
+        self.follow(code, (*code.vector_reads, *code.vector_writes), index)
+        fresh = _shared(code)
+        for name in code.vector_reads:
+            if name not in fresh:
+                self.add(f"{self.local(name)} = {self.read(code, name, index)}")
         for each in code.vector:
+            for name in sorted(fresh & each.names_read()):
+                self.add(f"{self.local(name)} = {self.read(code, name, index)}")
             self.statement(code, each, index)
+            if each.target in fresh:
+                self.write(code, each.target, index)
         for name in code.vector_writes:
-            self.write(code, name, index)
+            if name not in fresh:
+                self.write(code, name, index)
 
     def write(self, code: p.Code, name: str, index: str) -> None:
         reference = code.names[name]
@@ -336,15 +389,21 @@ class _Printer:
         value = self.value(code, each.value, each.kind, index)
         if each.alternatives:
             choices = [
-                (" & ".join(self.name(code, name) if wanted else f"(not {self.name(code, name)})" for name, wanted in values),
-                 self.value(code, tree, each.kind, index))
+                (
+                    " & ".join(
+                        self.name(code, name) if wanted else f"(not {self.name(code, name)})" for name, wanted in values
+                    ),
+                    self.value(code, tree, each.kind, index),
+                )
                 for values, tree in each.alternatives
             ]
             value = choices[-1][1]
             for condition, other in reversed(choices[:-1]):
                 value = f"({other} if {condition} else {value})"
         if each.operator != "=":
-            value = _cast(f"({target} {each.operator[:-1]} {value})", FLOAT if each.operator == "/=" else each.kind, each.kind)
+            value = _cast(
+                f"({target} {each.operator[:-1]} {value})", FLOAT if each.operator == "/=" else each.kind, each.kind
+            )
         if each.condition is not None:
             value = f"({value} if {self.name(code, each.condition)} else {target})"
         self.add(f"{target} = {value}")
@@ -365,7 +424,7 @@ class _Printer:
 
     def call(self, code: p.Code, call: Call, arguments: list[str], index: str) -> str:
         function = code.functions[call.function]
-        fresh = f"draw, uint64({index})"
+        fresh = f"draw, {index}"
         match function:
             case p.Elementary(name):
                 return f"function_{name}({', '.join(arguments)})"
@@ -388,11 +447,19 @@ class _Printer:
         raise TypeError(function)
 
     def tabled(self, law: p.Binomial, fresh: str) -> str:
+        """Return a draw from a fixed law; where a loop over elements follows, all of them are drawn ahead of it."""
         self.laws.append(law)
         number = len(self.laws) - 1
-        columns = (("guide", "int64"), ("cumulative", "float64"))
-        parts = [self.place("law", number, part, dtype) for part, dtype in columns]
-        return f"from_table({', '.join(parts)}, {self.key()}, {fresh})"
+        columns = ", ".join(
+            self.place("law", number, part, dtype) for part, dtype in zip(LAW, ("uint64", "int64"), strict=True)
+        )
+        if not self.ahead:
+            return f"from_table({columns}, {self.key()}, {fresh})"
+        n, lines = self.ahead[-1]
+        self.counts.append(n)
+        counts = self.place("counts", len(self.counts) - 1, "", "float64")
+        lines.append(f"fill_from_table({counts}, {columns}, {self.key()}, draw, 0)")
+        return f"{counts}[i]"
 
     def table(self, table: p.Table, arguments: list[str]) -> str:
         scalars = [self.constant(each) for each in (table.epsilon, table.k, table.rows)]
@@ -409,9 +476,12 @@ class _Printer:
         n = self.constant(each.n)
         if joined is None:
             if each.code.vector:
-                with self.block(f"for k in range({n}):"):
-                    self.add("i = uint64(k)")
+                place = len(self.lines)
+                self.ahead.append((each.n, []))
+                with self.block(f"for i in range(uint64({n})):"):
                     self.elements(each.code, "i")
+                _, drawn = self.ahead.pop()
+                self.lines[place:place] = ["    " * self.depth + line for line in drawn]
             return
         own, (number, threshold) = self.operation, joined
         self.operation = number
@@ -427,52 +497,51 @@ class _Printer:
 
     def collecting(self, each: p.Threshold, number: int, update: p.Update | None) -> None:
         """Print the loop over blocks of elements that collects events, after an update of the same elements."""
-        n, events, own = self.constant(each.n), self.array(each.events), self.operation
-        condition = self.local("_cond")
-        self.add("found = 0")
-        with self.block(f"for low in range(0, {n}, {_BLOCK}):"):
-            self.add(f"high = min(low + {_BLOCK}, {n})")
+        n, events, own = self.constant(each.n), self.indices(each.events), self.operation
+        hits = self.place("hits", 0, "", "bool")
+        self.add("found = uint64(0)")
+        with self.block(f"for low in range(uint64(0), uint64({n}), uint64({BLOCK})):"):
+            self.add(f"high = min(low + uint64({BLOCK}), uint64({n}))")
             self.add("hit = False")
-            with self.block("for k in range(low, high):"):
-                self.add("i = uint64(k)")
+            with self.block("for i in range(low, high):"):
                 if update is not None:
                     self.operation = number
                     self.elements(update.code, "i")
                     self.operation = own
                 self.elements(each.code, "i")
-                self.add(f"hit |= {condition}")
-            with self.block("if hit:"), self.block("for k in range(low, high):"):
-                self.add("i = uint64(k)")
-                self.elements(each.code, "i")
-                with self.block(f"if {condition}:"):
-                    self.add(f"{events}[uint64(found)] = k")
-                    self.add("found += 1")
+                self.add(f"{hits}[i - low] = {self.local('_cond')}")
+                self.add(f"hit |= {self.local('_cond')}")
+            with self.block("if hit:"), self.block("for i in range(low, high):"), self.block(f"if {hits}[i - low]:"):
+                self.add(f"{events}[found] = i")
+                self.add("found += uint64(1)")
         self.events_found(each)
 
     def events_found(self, each: p.Threshold) -> None:
-        events = self.array(each.events)
+        events = self.indices(each.events)
         self.add(f"{events}[uint64({self.constant(each.n)})] = found")
-        if each.not_refractory is not None:
+        if each.not_refractory is not None and each.last_spike is not None and each.t is not None:
             with self.block("for k in range(found):"):
-                self.add(f"i = uint64({events}[uint64(k)])")
+                self.add(f"i = {events}[k]")
                 self.add(f"{self.array(each.not_refractory)}[i] = False")
                 self.add(f"{self.array(each.last_spike)}[i] = {self.array(each.t)}[0]")
 
     def drawn_threshold(self, each: p.Threshold, hazard: Node) -> None:
-        """Print a threshold ``rand() < hazard``: the gaps between events are geometric at the greatest hazard, and
-        an event is kept with the probability of its own hazard over that (thinning)."""
+        """Print a threshold ``rand() < hazard``, for a hazard that stays as it is.
+
+        The gaps between events are geometric at the greatest hazard, and an event is kept with the probability of its
+        own hazard over that (thinning).
+        """
         number = self.operation
         state = self.place("hazard", self.hazards, "state", "int64")
         greatest = self.place("hazard", self.hazards, "greatest", "float64")
         self.hazards += 1
-        key, n, events = self.key(), self.constant(each.n), self.array(each.events)
+        key, n, events = self.key(), self.constant(each.n), self.indices(each.events)
         most, keep = f"most_{number}", self.key()
 
         lines, self.lines, depth, self.depth = self.lines, [], self.depth, 1
         self.scalars(each.code)
         self.add(f"{most} = 0.0")
-        with self.block(f"for k in range({n}):"):
-            self.add("i = uint64(k)")
+        with self.block(f"for i in range(uint64({n})):"):
             self.hazard(each.code, hazard)
             self.add(f"{most} = max({most}, hazard)")
         with self.block(f"if {greatest}[0] != {most}:"):
@@ -482,69 +551,72 @@ class _Printer:
         self.entry += self.lines
         self.lines, self.depth = lines, depth
 
-        self.add("found = 0")
+        self.add("found = uint64(0)")
         with self.block(f"while {state}[0] < {n}:"):
-            self.add(f"k = {state}[0]")
-            self.add("i = uint64(k)")
+            self.add(f"i = uint64({state}[0])")
             self.hazard(each.code, hazard)
             with self.block(f"if hazard >= {most} or uniform({keep}, {state}[1], 0) * {most} < hazard:"):
-                self.add(f"{events}[uint64(found)] = k")
-                self.add("found += 1")
+                self.add(f"{events}[found] = i")
+                self.add("found += uint64(1)")
             self.add(f"{state}[0] += 1 + geometric_gap({most}, {key}, {state}[1], 0)")
             self.add(f"{state}[1] += 1")
         self.add(f"{state}[0] -= {n}")
         self.events_found(each)
 
     def hazard(self, code: p.Code, hazard: Node) -> None:
-        for name in (*self.chains(code, code.vector_reads), *code.vector_reads):
+        self.follow(code, code.vector_reads, "i")
+        for name in code.vector_reads:
             self.add(f"{self.local(name)} = {self.read(code, name, 'i')}")
         self.add(f"hazard = {self.value(code, hazard, FLOAT, 'i')}")
 
+    def n_events(self, events: int) -> str:
+        """Return how many events there are: the last element says it."""
+        return f"{self.indices(events)}[{self.size(events)} - 1]"
+
     def reset(self, each: p.Reset) -> None:
-        events = self.array(each.events)
-        self.scalars(each.code)
-        with self.block(f"for k in range({events}[{self.size(each.events)} - 1]):"):
-            self.add(f"i = uint64({events}[uint64(k)])")
-            self.elements(each.code, "i")
+        with self.block(f"if {self.n_events(each.events)} > 0:"):
+            self.scalars(each.code)
+            with self.block(f"for k in range(uint64({self.n_events(each.events)})):"):
+                self.add(f"i = {self.indices(each.events)}[k]")
+                self.elements(each.code, "i")
 
     def push(self, each: p.Push) -> None:
-        events, shape = self.array(each.events), self.queue(each.pathway, "shape")
-        ring, fill = self.queue(each.pathway, "ring"), self.queue(each.pathway, "fill")
+        events, ring, fill, shape = (
+            self.indices(each.events),
+            *(self.queue(each.pathway, part) for part in ("ring", "fill", "shape")),
+        )
         homogeneous = self.layouts[each.pathway].homogeneous
-        start, stop = self.place("bounds", each.pathway, "sources", "int64"), ""
-        stop = f"{start}[1]"
-        start = f"{start}[0]"
-        if homogeneous:
-            self.add(f"slot = {shape}[3] + {shape}[2]")
-            with self.block(f"if slot >= {shape}[0]:"):
-                self.add(f"slot -= {shape}[0]")
-            self.add(f"filled = {fill}[uint64(slot)]")
-            self.add(f"row = slot * {shape}[1]")
-        with self.block(f"for k in range({events}[{self.size(each.events)} - 1]):"):
-            self.add(f"source = int64({events}[uint64(k)])")
-            with self.block(f"if source >= {start} and source < {stop}:"):
-                if homogeneous:
-                    self.add(f"{ring}[uint64(row + filled)] = source - {start}")
-                    self.add("filled += 1")
-                else:
-                    self.push_groups(each.pathway, start)
-        if homogeneous:
-            self.add(f"{fill}[uint64(slot)] = filled")
+        bounds = self.place("bounds", each.pathway, "sources", "uint64")
+        with self.block(f"if {self.n_events(each.events)} > 0:"):
+            if homogeneous:
+                self.add(f"slot = {shape}[3] + {shape}[2]")
+                with self.block(f"if slot >= {shape}[0]:"):
+                    self.add(f"slot -= {shape}[0]")
+                self.add(f"place = slot * {shape}[1] + {fill}[slot]")
+                self.add("first = place")
+            with self.block(f"for k in range(uint64({self.n_events(each.events)})):"):
+                self.add(f"source = uint64({events}[k])")
+                with self.block(f"if source >= {bounds}[0] and source < {bounds}[1]:"):
+                    self.add(f"source -= {bounds}[0]")
+                    if homogeneous:
+                        self.add(f"{ring}[place] = source")
+                        self.add("place += uint64(1)")
+                    else:
+                        self.push_groups(each.pathway)
+            if homogeneous:
+                self.add(f"{fill}[slot] += place - first")
 
-    def push_groups(self, pathway: int, start: str) -> None:
+    def push_groups(self, pathway: int) -> None:
         ring, fill, shape, first, delay = (
             self.queue(pathway, part) for part in ("ring", "fill", "shape", "first", "delay")
         )
-        self.add(f"source -= {start}")
-        with self.block(f"for group in range({first}[uint64(source)], {first}[uint64(source + 1)]):"):
-            self.add(f"slot = {shape}[3] + {delay}[uint64(group)]")
+        with self.block(f"for group in range(uint64({first}[source]), uint64({first}[source + uint64(1)])):"):
+            self.add(f"slot = {shape}[3] + {delay}[group]")
             with self.block(f"if slot >= {shape}[0]:"):
                 self.add(f"slot -= {shape}[0]")
-            self.add(f"filled = {fill}[uint64(slot)]")
-            self.add(f"{ring}[uint64(slot * {shape}[1] + filled)] = group")
-            self.add(f"{fill}[uint64(slot)] = filled + 1")
-            with self.block(f"if filled + 1 > {shape}[4]:"):
-                self.add(f"{shape}[4] = filled + 1")
+            self.add(f"{ring}[slot * {shape}[1] + {fill}[slot]] = group")
+            self.add(f"{fill}[slot] += uint64(1)")
+            self.add(f"{shape}[4] = max({shape}[4], {fill}[slot])")
 
     def deliver(self, each: p.Deliver) -> None:
         ring, fill, shape, begin, order, stray_begin, stray_end, strays = (
@@ -552,73 +624,73 @@ class _Printer:
             for part in ("ring", "fill", "shape", "begin", "order", "stray_begin", "stray_end", "strays")
         )
         self.add(f"slot = {shape}[3]")
-        self.add(f"row = slot * {shape}[1]")
-        self.add(f"first_stray = {stray_begin}[uint64(slot)]")
-        self.add(f"n_strays = {stray_end}[uint64(slot)] - first_stray")
-        self.add(f"n_due = n_strays + {fill}[uint64(slot)]")
-        with self.block("if n_due > 0:"):
+        self.add(f"n_strays = {stray_end}[slot] - {stray_begin}[slot]")
+        self.add(f"n_due = n_strays + {fill}[slot]")
+        with self.block("if n_due > uint64(0):"):
             self.scalars(each.code)
             with self.block("for q in range(n_due):"):
                 with self.block("if q < n_strays:"):
-                    self.add(f"low = int64({strays}[uint64(first_stray + q)])")
-                    self.add("high = low + 1")
+                    self.add(f"low = uint64({strays}[{stray_begin}[slot] + q])")
+                    self.add("high = low + uint64(1)")
                 with self.block("else:"):
-                    self.add(f"group = uint64({ring}[uint64(row + q - n_strays)])")
-                    self.add(f"low = int64({begin}[group])")
-                    self.add(f"high = int64({begin}[group + uint64(1)])")
-                with self.block("for k in range(low, high):"):
-                    in_order = self.layouts[each.pathway].in_order
-                    self.add("i = uint64(k)" if in_order else f"i = uint64({order}[uint64(k)])")
+                    self.add(f"group = {ring}[slot * {shape}[1] + q - n_strays]")
+                    self.add(f"low = uint64({begin}[group])")
+                    self.add(f"high = uint64({begin}[group + uint64(1)])")
+                in_order = self.layouts[each.pathway].in_order
+                with self.block(f"for {'i' if in_order else 'k'} in range(low, high):"):
+                    if not in_order:
+                        self.add(f"i = {order}[k]")
                     self.elements(each.code, "i")
-            self.add(f"{fill}[uint64(slot)] = 0")
-            self.add(f"{stray_end}[uint64(slot)] = first_stray")
-        self.add("slot += 1")
-        self.add(f"{shape}[3] = 0 if slot == {shape}[0] else slot")
+            self.add(f"{fill}[slot] = uint64(0)")
+            self.add(f"{stray_end}[slot] = {stray_begin}[slot]")
+        self.add("slot += uint64(1)")
+        self.add(f"{shape}[3] = uint64(0) if slot == {shape}[0] else slot")
 
     def record_events(self, each: p.RecordEvents) -> None:
-        events, (count, _) = self.array(each.events), self.counter(each.monitor)
+        events, (count, _) = self.indices(each.events), self.counter(each.monitor)
         start, stop = self.constant(each.start), self.constant(each.stop)
         columns = [
             (name, self.place("events", each.monitor, str(k), self.program.arrays[array].dtype))
             for k, (name, array) in enumerate(each.columns)
         ]
-        self.add(f"n_events = {events}[{self.size(each.events)} - 1]")
-        with self.block("if n_events > 0:"):
+        with self.block(f"if {self.n_events(each.events)} > 0:"):
             self.scalars(each.code)
-            with self.block("for k in range(n_events):"):
-                self.add(f"event = int64({events}[uint64(k)])")
-                with self.block(f"if event >= {start} and event < {stop}:"):
-                    self.add("i = uint64(event)")
+            self.add(f"place = uint64({count})")
+            with self.block(f"for k in range(uint64({self.n_events(each.events)})):"):
+                self.add(f"i = {events}[k]")
+                with self.block(f"if i >= {start} and i < {stop}:"):
                     if columns:
                         self.elements(each.code, "i")
                         for name, column in columns:
-                            self.add(f"{column}[uint64({count})] = {self.local(name)}")
-                    self.add(f"{count} += 1")
-                    self.add(f"{self.array(each.count)}[uint64(event - {start})] += 1")
+                            self.add(f"{column}[place] = {self.local(name)}")
+                    self.add("place += uint64(1)")
+                    self.add(f"{self.array(each.count)}[uint64(i - {start})] += 1")
+            self.add(f"{count} = place")
 
     def record_states(self, each: p.RecordStates) -> None:
         n, (count, _) = self.constant(each.n_indices), self.counter(each.monitor)
-        self.add(f"{self.place('states', each.monitor, 't', 'float64')}[uint64({count})] = {self.array(each.clock_t)}[0]")
+        self.add(f"place = uint64({count})")
+        self.add(f"{self.place('states', each.monitor, 't', 'float64')}[place] = {self.array(each.clock_t)}[0]")
         self.scalars(each.code)
-        with self.block(f"for k in range({n}):"):
-            self.add(f"i = uint64({self.array(each.indices)}[uint64(k)])")
+        with self.block(f"for k in range(uint64({n})):"):
+            self.add(f"i = {self.indices(each.indices)}[k]")
             self.elements(each.code, "i")
             for number, (name, array) in enumerate(each.columns):
                 column = self.place("states", each.monitor, str(number), self.program.arrays[array].dtype)
-                self.add(f"{column}[uint64({count} * {n} + k)] = {self.local(name)}")
+                self.add(f"{column}[place * uint64({n}) + k] = {self.local(name)}")
         self.add(f"{count} += 1")
 
     def record_rate(self, each: p.RecordRate) -> None:
-        events, (count, _) = self.array(each.events), self.counter(each.monitor)
+        events, (count, _) = self.indices(each.events), self.counter(each.monitor)
         self.add("spikes = 0")
-        with self.block(f"for k in range({events}[{self.size(each.events)} - 1]):"):
-            self.add(f"event = int64({events}[uint64(k)])")
-            with self.block(f"if event >= {self.constant(each.start)} and event < {self.constant(each.stop)}:"):
+        with self.block(f"for k in range(uint64({self.n_events(each.events)})):"):
+            self.add(f"i = {events}[k]")
+            with self.block(f"if i >= {self.constant(each.start)} and i < {self.constant(each.stop)}:"):
                 self.add("spikes += 1")
-        self.add(f"{self.place('states', each.monitor, 't', 'float64')}[uint64({count})] = {self.array(each.clock_t)}[0]")
+        self.add(f"place = uint64({count})")
+        self.add(f"{self.place('states', each.monitor, 't', 'float64')}[place] = {self.array(each.clock_t)}[0]")
         rate = f"1.0 * spikes / {self.array(each.clock_dt)}[0] / {self.constant(each.n_sources)}"
-        column = self.place("states", each.monitor, "0", self.program.arrays[each.rate].dtype)
-        self.add(f"{column}[uint64({count})] = {rate}")
+        self.add(f"{self.place('states', each.monitor, '0', self.program.arrays[each.rate].dtype)}[place] = {rate}")
         self.add(f"{count} += 1")
 
     def replay(self, each: p.Replay) -> None:
@@ -639,14 +711,27 @@ class _Printer:
         self.add(f"{events}[{self.size(each.events)} - 1] = found")
 
     def sum(self, each: p.Sum) -> None:
-        target, index = self.array(each.target), self.array(each.target_index)
+        target, index = self.array(each.target), self.indices(each.target_index)
         self.scalars(each.code)
         with self.block(f"for k in range({self.constant(each.start)}, {self.constant(each.stop)}):"):
             self.add(f"{target}[k] = 0")
-        with self.block(f"for k in range({self.constant(each.n)}):"):
-            self.add("i = uint64(k)")
+        with self.block(f"for i in range(uint64({self.constant(each.n)})):"):
             self.elements(each.code, "i")
-            self.add(f"{target}[uint64({index}[i])] += {self.name(each.code, '_synaptic_var')}")
+            self.add(f"{target}[{index}[i]] += {self.name(each.code, '_synaptic_var')}")
+
+
+def _shared(code: p.Code) -> set[str]:
+    """Return the names for elements of an array that is written and has another name here too.
+
+    Such are v_pre and v_post of recurrent synapses: they are read before and written after each statement.
+    """
+    names: dict[int, set[str]] = {}
+    for name in {*code.vector_reads, *code.vector_writes}:
+        reference = code.names[name]
+        if isinstance(reference, p.Reference):
+            names.setdefault(reference.array, set()).add(name)
+    written = code.arrays_written()
+    return {name for array, same in names.items() if len(same) > 1 and array in written for name in same}
 
 
 def _cast(value: str, found: str, wanted: str) -> str:

@@ -6,25 +6,32 @@ Arrays are made inside compiled code from addresses: one table of numbers is che
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, njit, types
+from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 from numpy.typing import NDArray
 
 
 @intrinsic
-def _pointer(typing, address, dtype):
-    result = types.CPointer(dtype.dtype)
+def view(typing, address, size, dtype):
+    """Return the array of ``size`` elements of a type that begins at an address."""
+    result = types.Array(dtype.dtype, 1, "C")
 
     def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(result))
+        array = make_array(result)(context, builder)
+        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(result.dtype)))
+        populate_array(
+            array,
+            data=builder.inttoptr(arguments[0], array.data.type),
+            shape=cgutils.pack_array(builder, [arguments[1]]),
+            strides=cgutils.pack_array(builder, [itemsize]),
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return array._getvalue()
 
-    return result(types.int64, dtype), generate
-
-
-@njit(inline="always")
-def view(address, size, dtype):
-    """Return the array of ``size`` elements of a type that begins at an address."""
-    return carray(_pointer(address, dtype), (size,), dtype)
+    return result(types.int64, types.int64, dtype), generate
 
 
 @njit(inline="always")
@@ -37,6 +44,15 @@ def square(x):
 def table_row(t, epsilon, k, rows):
     """Return the row of a table at time ``t`` (seconds), as Brian2's ``TimedArray`` rounds it, as an index."""
     return np.uint64(min(max(int(np.rint(t / epsilon) / k), 0), rows - 1))
+
+
+@njit(cache=True)
+def finite(values):
+    """Return whether no number is NaN or infinite."""
+    bad = False
+    for k in range(values.size):
+        bad |= not abs(values[k]) <= 1.7976931348623157e308
+    return not bad
 
 
 def address(array: NDArray) -> int:
