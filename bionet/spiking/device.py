@@ -31,7 +31,7 @@ from bionet.spiking.reading import FUSED, FusedCode, Reading, read
 
 logger = get_logger(__name__)
 
-_OPTIONS: dict[str, tuple[Any, ...]] = {"engine": ("grid",), "rng": ("bionet", "numpy")}
+_OPTIONS: dict[str, tuple[Any, ...]] = {"engine": ("grid",), "rng": ("bionet", "numpy"), "threads": (1,)}
 _MANY_SYNAPSES = 1e7
 # What scripts give to any device, and this one has no use for.
 _IGNORED = {"directory", "with_output", "profile", "clean", "compile", "run", "debug", "build_on_run"}

@@ -40,7 +40,8 @@ def explain(network: Network | None = None) -> Explanation:
 
     Examples
     --------
-    >>> from brian2 import NeuronGroup, ms, reset_device, set_device
+    >>> from brian2 import NeuronGroup, ms, set_device
+    >>> from brian2.devices import reset_device
     >>> set_device("bionet")
     >>> cells = NeuronGroup(10, "dv/dt = (2 - v)/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="exact")
     >>> print(explain())
@@ -96,7 +97,7 @@ def _methods() -> Iterator[dict[str, str]]:
 
     def noted(equations, variables, method, **options):
         code = original(equations, variables, method, **options)
-        group = options.get("group_name")
+        group = str(options.get("group_name"))
         if isinstance(method, str) or callable(method):
             chosen[group] = method if isinstance(method, str) else getattr(method, "__name__", repr(method))
         elif group not in chosen:
@@ -134,5 +135,5 @@ def _without_trace() -> Iterator[None]:
         magic_network.objects, magic_network._id, magic_network.t_ = collected, identity, t
 
 
-def _alive(kind: type) -> list[Any]:
+def _alive(kind: Any) -> list[Any]:
     return [each for each in (reference() for reference in list(kind.__instances__())) if each is not None]

@@ -249,18 +249,22 @@ def _delivered(pathway: SynapticPathway, queue: SpikeQueue, reading: Reading) ->
 
 def _memory(objects: Iterable[BrianObject], reading: Reading) -> dict[str, int]:
     sizes = Counter({"state": sum(table.nbytes for table in reading.tables.values())})
-    for each in objects:
-        kind = next((kind for types, kind in _KINDS if isinstance(each, types)), "state")
-        for variable in getattr(each, "variables", {}).values():
-            if isinstance(variable, ArrayVariable) and getattr(variable.owner, "name", None) == each.name:
-                sizes[kind] += np.asarray(variable.get_value()).nbytes
+    kinds = {each.name: _kind(each) for each in objects}
+    # One variable may have several names.
+    variables = {id(each): each for owner in objects for each in getattr(owner, "variables", {}).values()}
+    for each in variables.values():
+        if isinstance(each, ArrayVariable) and getattr(each.owner, "name", None) in kinds:
+            sizes[kinds[each.owner.name]] += np.asarray(each.get_value()).nbytes
     for queue in (each.queue for each in reading.pathways):
         sizes["synapses"] += sum(each.nbytes for each in (queue.order, queue.begin, queue.first, queue.delay))
         sizes["spikes under way"] += queue.ring.nbytes + queue.strays.nbytes
     return dict(sizes)
 
 
-_KINDS = (((Synapses, SynapticPathway), "synapses"), ((EventMonitor, StateMonitor, PopulationRateMonitor), "monitors"))
+def _kind(owner: BrianObject) -> str:
+    if isinstance(owner, Synapses | SynapticPathway):
+        return "synapses"
+    return "monitors" if isinstance(owner, EventMonitor | StateMonitor | PopulationRateMonitor) else "state"
 
 
 def _row(each: p.RecordStates | p.RecordRate, program: p.Program) -> int:

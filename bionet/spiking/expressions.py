@@ -270,8 +270,16 @@ def numba_source(node: Node, rename: Callable[[str], str], call: Callable[[Call,
                 return f"({base} ** {value})"
             case Number(value) if value == 0.5:
                 return f"math.sqrt({base})"
+            case Number(value) if value == 3:
+                return f"cube({base})"
+            case Number(value) if value == 4:
+                return f"square(square({base}))"
             case Number(value) if value == int(value) and abs(value) <= 16:
                 return f"pow_int({base}, {int(value)})"
+        if isinstance(each.left, Call) and each.left.function == "exp" and isinstance(each.right, Number):
+            # Brian2's algebra makes such powers; one exponential will do, and no call of the C library's pow.
+            scaled = Binary("*", each.right, each.left.arguments[0], FLOAT)
+            return printed(Call("exp", (scaled,), FLOAT))
         if each.kind == INTEGER:
             return f"({base} ** {printed(each.right)})"
         return f"(float64({base}) ** float64({printed(each.right)}))"

@@ -60,8 +60,8 @@ def run_on(name: str, build: Callable[[], Network], **options) -> Outcome:
 def differences(expected: Outcome, got: Outcome, rounding: float = ROUNDING) -> list[str]:
     """Return a sentence for each array in which the outcomes differ; the events first, as the rest follows them.
 
-    Times, rates, indices, integers and booleans are to be equal; other values may differ by ``rounding``, relative to the
-    largest of their array.
+    Times, rates, indices, integers and booleans are to be equal; other values may differ by ``rounding``, relative to
+    the largest of their array.
     """
     if expected.keys() != got.keys():
         return [f"objects {sorted(expected.keys() ^ got.keys())} are in one network only"]

@@ -79,7 +79,7 @@ def test_a_seed_is_one_model():
 @pytest.mark.parametrize(
     ("line", "changed"),
     [
-        ("net.run(", "A.v[0] += 1e-6*A.v[0] + 1e-9*A.v[0]\nnet.run("),
+        ("net.run(", "A.v[0] *= 1 + 1e-9\nnet.run("),
         ("name='spikes_A'", "when='start', name='spikes_A'"),
     ],
 )

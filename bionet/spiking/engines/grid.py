@@ -17,8 +17,11 @@ import bionet.spiking.engines.printing as printing
 import bionet.spiking.program as p
 from bionet.random import Stream
 from bionet.spiking.draws import binomial_table
+from bionet.spiking.engines.joining import pieces
 from bionet.spiking.engines.kernels import compiled
+from bionet.spiking.engines.operations import BLOCK, FIRST_MONITOR
 from bionet.spiking.engines.runtime import address
+from bionet.spiking.engines.text import LAW, Layout, Place
 from bionet.spiking.pathways import SpikeQueue
 
 #: Seconds between two returns to Python.
@@ -86,25 +89,25 @@ class Grid:
         self, program: p.Program, surroundings: Surroundings, randomness: Randomness, profile: bool = False
     ) -> None:
         self.program, self.around, self.randomness = program, surroundings, randomness
-        layouts = [printing.Layout(each.homogeneous, each.in_order) for each in surroundings.queues]
+        layouts = [Layout(each.homogeneous, each.in_order) for each in surroundings.queues]
         self.source = printing.print_program(program, layouts, profile)
-        self.pieces, self.profile = printing.pieces(program, profile), profile
+        self.pieces, self.profile = pieces(program, profile), profile
         self.times: dict[str, float] = {}
         self.kernel = compiled(self.source)
         n_keys = self.source.n_keys
         self.keys = np.array([Stream(randomness.seed, f"grid/{k}").key for k in range(n_keys)], np.uint64)
-        self.laws = [dict(zip(printing.LAW, binomial_table(law.n, law.p), strict=True)) for law in self.source.laws]
+        self.laws = [dict(zip(LAW, binomial_table(law.n, law.p), strict=True)) for law in self.source.laws]
         self.counts = [np.empty(program.integers[n.slot]) for n in self.source.counts]
         self.monitors = {
             each.monitor: each
             for each in program.operations
             if isinstance(each, p.RecordEvents | p.RecordStates | p.RecordRate)
         }
-        first_end = printing.FIRST_MONITOR + 2 * program.n_monitors
+        first_end = FIRST_MONITOR + 2 * program.n_monitors
         self.control = np.zeros(first_end + len(program.clocks), np.int64)
         self.ends = self.control[first_end:]
         self.hazards = self._hazards()
-        self.hits = np.empty(printing.BLOCK, np.bool_)
+        self.hits = np.empty(BLOCK, np.bool_)
         self.bounds = [np.array([q.source_start, q.source_end], np.int64) for q in surroundings.queues]
         self.table = np.zeros(max(len(self.source.places), 1), np.int64)
         self.sizes = np.zeros_like(self.table)
@@ -123,7 +126,7 @@ class Grid:
 
     def _make_buffers(self) -> None:
         for number, each in self.monitors.items():
-            place = printing.FIRST_MONITOR + 2 * number
+            place = FIRST_MONITOR + 2 * number
             if isinstance(each, p.RecordEvents):
                 room = max(_BUFFER_EVENTS, 4 * self.arrays[each.events].size)
                 columns = each.columns
@@ -145,7 +148,7 @@ class Grid:
             if memory is not None:
                 self.table[k], self.sizes[k] = address(memory), memory.size
 
-    def _memory(self, place: printing.Place) -> NDArray | None:
+    def _memory(self, place: Place) -> NDArray | None:
         match place.kind:
             case "array":
                 return self.arrays[place.number]
@@ -226,7 +229,7 @@ class Grid:
 
     def _make_room(self) -> None:
         for number, each in self.monitors.items():
-            count, room = self.control[printing.FIRST_MONITOR + 2 * number :][:2]
+            count, room = self.control[FIRST_MONITOR + 2 * number :][:2]
             more = self.arrays[each.events].size if isinstance(each, p.RecordEvents) else 1
             if count + more > room:
                 self.flush()
@@ -241,7 +244,7 @@ class Grid:
     def flush(self) -> None:
         """Hand over what the monitors have recorded."""
         for number, each in self.monitors.items():
-            place = printing.FIRST_MONITOR + 2 * number
+            place = FIRST_MONITOR + 2 * number
             count = int(self.control[place])
             if count:
                 found = {part: buffer for (monitor, part), buffer in self.buffers.items() if monitor == number}

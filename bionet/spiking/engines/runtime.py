@@ -41,6 +41,12 @@ def square(x):
 
 
 @njit(inline="always")
+def cube(x):
+    """Return x times x times x."""
+    return x * x * x
+
+
+@njit(inline="always")
 def table_row(t, epsilon, k, rows):
     """Return the row of a table at time ``t`` (seconds), as Brian2's ``TimedArray`` rounds it, as an index."""
     return np.uint64(min(max(int(np.rint(t / epsilon) / k), 0), rows - 1))

@@ -76,8 +76,8 @@ class Population:
 
     Parameters
     ----------
-    name, size, dt
-        As in the script; ``dt`` in ms, of its own clock.
+    name, size
+        As in the script.
     inputs
         Variables that a synapse may add to, with the size of a step.
     unit
@@ -101,7 +101,6 @@ class Population:
 
     name: str
     size: int
-    dt: float | None
     inputs: dict[str, str] = field(default_factory=dict)
     unit: str | None = None
     scale: str = "1"

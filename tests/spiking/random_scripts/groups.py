@@ -3,7 +3,7 @@
 from tests.spiking.random_scripts.draft import Draft, Population
 from tests.spiking.random_scripts.kinds import KINDS, Kind
 
-# Of x, about one in size: each function that equations may use, but for rounding exact.
+# Of x, which is about one in size: between them the functions that equations may use.
 LOOKS = (
     "floor(3*x) + sign(x)",
     "ceil(2*x)*abs(x)",
@@ -27,9 +27,7 @@ def spike_generator(draft: Draft, name: str, duration: float) -> Population:
     grid = dt or 0.5
     period = draft.one((7.0, 13.0, 20.0)) if draft.takes("generator with a period", 0.4) else None
     slots = int((period or duration) / grid)
-    draft.say(
-        f"events = values.choice({slots * size}, {min(spikes, slots * size)}, replace=False)",
-    )
+    draft.say(f"events = values.choice({slots * size}, {min(spikes, slots * size)}, replace=False)")
     keywords = "".join((f", period={period}*ms" if period else "", f", dt={dt}*ms" if dt else ""))
     draft.create(
         name,
@@ -38,7 +36,7 @@ def spike_generator(draft: Draft, name: str, duration: float) -> Population:
     if not period:
         change = f"{name}.set_spikes(events[::2] % {size}, events[::2]//{size}*{grid}*ms + net.t)"
         draft.changes.append(("spikes of a generator changed between runs", change))
-    return Population(name, size, dt, divisible=False)
+    return Population(name, size, divisible=False)
 
 
 def neurons(draft: Draft, name: str, earlier: list[Population]) -> Population:
@@ -60,15 +58,14 @@ class _Neurons:
         self.resets = [draft.one(kind.resets)]
         self.after: list[str] = []
         self.recordable = ["v"]
+        # Whether the drive changes within a step, so that there is no exact solution.
         self.of_time = False
-        self.dt = None
 
     def write(self) -> Population:
         """Write it."""
         draft, kind, name = self.draft, self.kind, self.name
         if draft.takes("clock of its own: neurons", 0.2):
-            self.dt = draft.one((0.05, 0.2, 0.25))
-            self.keywords["dt"] = f"{self.dt}*ms"
+            self.keywords["dt"] = f"{draft.one((0.05, 0.2, 0.25))}*ms"
         unless = self._refractoriness()
         if kind.bias:
             self._bias()
@@ -94,9 +91,8 @@ class _Neurons:
             draft.say(f"{name}.{variable} = {value.format(n=self.size)}")
         draft.say(*self.after)
         self._regular()
-        inputs = kind.inputs
         return Population(
-            name, self.size, self.dt, inputs, kind.unit, kind.scale, summed, event, tuple(self.recordable), counts,
+            name, self.size, kind.inputs, kind.unit, kind.scale, summed, event, tuple(self.recordable), counts,
             spikes=not silent, divisible="link" not in self.extra,
         )  # fmt: skip
 
@@ -114,7 +110,7 @@ class _Neurons:
             self.keywords["refractory"] = "'t_ref'"
         else:
             self.keywords["refractory"] = repr(self.kind.end)
-        return " (unless refractory)" if draft.takes("(unless refractory)", 0.7) else ""
+        return " (unless refractory)" if draft.takes("(unless refractory)", 0.7 if self.kind.bounded else 1) else ""
 
     def _bias(self) -> None:
         """Define the drive."""
