@@ -1,4 +1,4 @@
-"""The command line: ``bionet run``, ``show``, ``report``, ``bench`` and ``doctor``.
+"""The command line: ``bionet run``, ``show``, ``report``, ``brian``, ``bench`` and ``doctor``.
 
 The rooms behind a command are imported when it runs, so that ``bionet --help`` is there at once.
 """
@@ -33,10 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
         What follows ``bionet`` on the command line; taken from there if absent.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in given
+    # What follows two dashes is a script's own.
+    ours = given[: given.index("--")] if "--" in given else given
+    debug = "--debug" in ours
     try:
         command = typer.main.get_command(app)
-        code = command.main([each for each in given if each != "--debug"], prog_name="bionet", standalone_mode=False)
+        asked = [each for each in ours if each != "--debug"] + given[len(ours) :]
+        code = command.main(asked, prog_name="bionet", standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
     except BrokenPipeError:
@@ -161,6 +164,41 @@ def report(
     _check_free(page, force=force)
     _report(file, page, load(experiment) if experiment else None)
     print(plain(f"The page is in {page}"))
+
+
+class _ScriptCommand(TyperCommand):
+    """A command that runs a script, which may have options of its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if not hasattr(error, "possibilities"):
+                raise
+            known = [each for option in self.params for each in option.opts if each.startswith("--")]
+            name = error.option_name  # type: ignore[attr-defined]
+            raise InputError(
+                f"{name}: not an option of bionet brian{suggest(name, known)}; what is meant for the script stands "
+                f"behind two dashes: bionet brian SCRIPT.py -- {name} ..."
+            ) from None
+
+
+@app.command(cls=_ScriptCommand)
+def brian(
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT.py", help="A script that uses Brian2, as it is.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="ARGUMENT", help="What the script is given; its options behind --.")
+    ] = None,
+    engine: Annotated[str, typer.Option(metavar="NAME", help="Which engine runs its networks.")] = "grid",
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many threads the engine takes.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="As seed(N) on the script's first line.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say which object runs where, and why.")] = False,
+) -> None:
+    """Run a Brian2 script with bionet's engines."""
+    from bionet.app.brian import perform
+
+    options = {"engine": engine} | ({"threads": threads} if threads else {})
+    raise typer.Exit(perform(script, arguments or [], seed, explain, options))
 
 
 @app.command()

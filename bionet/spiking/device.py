@@ -267,7 +267,7 @@ class _Progress:
         return self.network._stopped or Network._globally_stopped
 
     def _now(self) -> float:
-        return min(clock.t_ for clock in self.clocks)
+        return min(float(clock.variables["t"].get_value()[0]) for clock in self.clocks)
 
     def outside(self, each: Any) -> None:
         self.network.t_ = self._now()

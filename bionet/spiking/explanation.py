@@ -18,8 +18,8 @@ from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
 from brian2.synapses.synapses import Synapses, SynapticPathway
 from numpy.typing import NDArray
 
-from bionet.spiking import program as p
-from bionet.spiking.expressions import Call, names, walk
+import bionet.spiking.program as p
+from bionet.spiking.expressions import Call, Node, names, walk
 from bionet.spiking.pathways import SpikeQueue
 from bionet.spiking.reading import Reading
 
@@ -280,14 +280,23 @@ def _cost(each: p.Update, program: p.Program) -> float:
     code = each.code
     varying = {name for name, found in code.names.items() if isinstance(found, p.Reference) and found.index != "0"}
     varying |= {statement.target for statement in code.vector}
-    calls = [node for each in code.vector for node in walk(each.value) if isinstance(node, Call)]
-    costly = [node for node in calls if _is_costly(code.functions[node.function], varying & set(names(node)))]
-    return int(program.integers[each.n.slot]) * (_UPDATE + _FUNCTION * len(costly))
+    # The loop runs the alternatives where there are any.
+    forms = [[tree for _, tree in each.alternatives] or [each.value] for each in code.vector]
+    calls = sum(max(_costly_calls(tree, code, varying) for tree in trees) for trees in forms)
+    return int(program.integers[each.n.slot]) * (_UPDATE + _FUNCTION * calls)
 
 
-def _is_costly(function: p.Function, arguments: set[str]) -> bool:
-    """Tell whether a function takes time for every element; those of constants are taken once."""
-    return not isinstance(function, p.Elementary) or bool(function.name not in _CHEAP and arguments)
+def _costly_calls(tree: Node, code: p.Code, varying: set[str]) -> int:
+    """Count the calls that take time for every element; functions of constants are called once."""
+    count = 0
+    for node in walk(tree):
+        if isinstance(node, Call):
+            function = code.functions[node.function]
+            if isinstance(function, p.Elementary):
+                count += function.name not in _CHEAP and bool(varying & set(names(node)))
+            else:
+                count += 1
+    return count
 
 
 # Text

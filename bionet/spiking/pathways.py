@@ -56,6 +56,16 @@ def _by_source(sources, first_source, starts):
 
 
 @njit(cache=True)
+def _column(sources, first_source, starts, values, out):
+    """Order values by source, without an array of places."""
+    place = starts[:-1].copy()
+    for k in range(sources.size):
+        source = sources[k] - first_source
+        out[place[source]] = values[k]
+        place[source] += 1
+
+
+@njit(cache=True)
 def _groups(starts, order, steps):
     """Order each source's synapses by delay, and return the groups: first of each source, start, delay."""
     n_sources = starts.size - 1
@@ -120,7 +130,10 @@ class SpikeQueue:
         self._known: tuple | None = None
         self.homogeneous = self.in_order = True
         self.begin = np.zeros(self.n_sources + 1, np.int32)
-        self.first = self.delay = self.order = self.strays = np.empty(0, np.int32)
+        self.first = self.delay = self.strays = np.empty(0, np.int32)
+        self._order: NDArray | None = np.empty(0, np.int32)
+        self._sources = np.empty(0, np.int32)
+        self._columns: dict[int, NDArray] = {}
         self._make_ring(1, 1, 0, 0)
         self._place([])
 
@@ -128,6 +141,30 @@ class SpikeQueue:
     def n_sources(self) -> int:
         """How many sources there are."""
         return self.source_end - self.source_start
+
+    @property
+    def order(self) -> NDArray:
+        """The synapses ordered by (source, delay); empty if they are in that order as they are."""
+        if self._order is None:
+            self._order = _by_source(self._sources, self.source_start, self.begin)
+        return self._order
+
+    def column(self, key: int, values: NDArray) -> NDArray:
+        """Return what does not change of each synapse, ordered by (source, delay).
+
+        Parameters
+        ----------
+        key : int
+            Under which the column is kept until connections or delays change.
+        values : array, shape (n_synapses,)
+        """
+        if key not in self._columns:
+            if self._order is None:
+                self._columns[key] = np.empty_like(values)
+                _column(self._sources, self.source_start, self.begin, values, self._columns[key])
+            else:
+                self._columns[key] = values[self.order]
+        return self._columns[key]
 
     def __bool__(self) -> bool:
         """Be false: Brian2 2.10 asks a queue that is true for a C++ object."""
@@ -157,18 +194,19 @@ class SpikeQueue:
         if self.homogeneous:
             self.begin, self.first, self.delay = starts, np.empty(0, np.int32), np.empty(0, np.int32)
             self.in_order = ascending
-            self.order = np.empty(0, np.int32) if ascending else _by_source(sources, self.source_start, starts)
+            self._order = np.empty(0, np.int32) if ascending else None
             longest = int(steps[0]) if steps.size else 0
             self._make_ring(longest + 1, self.n_sources, longest, 0)
         else:
-            self.order = _by_source(sources, self.source_start, starts)
-            self.first, self.begin, self.delay = _groups(starts, self.order, steps)
-            self.in_order = _ascending(self.order)
+            self._order = _by_source(sources, self.source_start, starts)
+            self.first, self.begin, self.delay = _groups(starts, self._order, steps)
+            self.in_order = _ascending(self._order)
             if self.in_order:
-                self.order = np.empty(0, np.int32)
+                self._order = np.empty(0, np.int32)
             most = int(np.bincount(self.delay).max())
             self._make_ring(int(steps.max()) + 1, max(4 * most, _FEW), 0, most)
-        self._known, self.dt = known, dt
+        self._known, self.dt, self._sources = known, dt, sources
+        self._columns.clear()
         self._place(pending)
 
     def _make_ring(self, n_slots: int, capacity: int, delay: int, most: int) -> None:

@@ -482,11 +482,9 @@ class _Reader:
     # Poisson sources
 
     def constant_hazards(self) -> None:
-        """Find the thresholds ``rand() < hazard`` whose hazard nothing in the loop changes."""
+        """Find the thresholds ``rand() < hazard`` whose hazard nothing changes while the loop runs."""
         written: set[int] = set()
         for each in self.operations:
-            if isinstance(each, p.Outside):
-                return
             if isinstance(each, p.Update | p.Reset | p.Deliver):
                 written |= each.code.arrays_written()
             if isinstance(each, p.Sum):

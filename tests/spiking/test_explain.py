@@ -169,7 +169,7 @@ def test_the_network_of_the_caller_is_left_as_it_was(explained):
         found = explain()
         assert [each.name for each in found.steps] == [new.name, spikes.name]
         assert not found.n_steps
-        assert float(brian2.magic_network.t) == 0.02
+        assert float(brian2.magic_network.t) == new.clock.t_[:] == 0.02
     brian2.run(20 * ms)
     assert list(spikes.t / ms) == [5]
     if explained:
@@ -178,13 +178,18 @@ def test_the_network_of_the_caller_is_left_as_it_was(explained):
     assert float(brian2.magic_network.t) == 0.04
 
 
-def test_what_was_explained_can_join_any_network():
-    given = SpikeGeneratorGroup(1, [0], [5 * ms])
-    spikes = SpikeMonitor(given)
-    assert len(explain().steps) == len(explain(Network(given, spikes)).steps) == 2
-    net = Network(given, spikes)
+@pytest.mark.parametrize("explained", [False, True])
+def test_what_was_explained_can_join_any_network(explained):
+    net = Network(SpikeGeneratorGroup(1, [0], [1 * ms], name="first"))
     net.run(20 * ms)
-    assert list(spikes.t / ms) == [5]
+    given = SpikeGeneratorGroup(1, [0, 0], [5, 25] * ms)
+    spikes = SpikeMonitor(given)
+    if explained:
+        assert len(explain().steps) == len(explain(Network(given, spikes)).steps) == 2
+    net.add(given, spikes)
+    net.run(20 * ms)
+    # The first time has passed.
+    assert list(spikes.t / ms) == [25]
 
 
 def test_deliveries_are_those_that_the_synapses_count():
@@ -243,10 +248,15 @@ def test_traces_grow_as_predicted():
 
 
 def test_a_function_for_every_element_costs_and_one_of_constants_does_not():
-    texts = ("dv/dt = -v/(10*ms) : 1", "dv/dt = -v*exp(-1/4)/(10*ms) : 1", "dv/dt = -v*exp(-v)/(10*ms) : 1")
-    costs = [explain(Network(NeuronGroup(10, text, method="euler"))).update for text in texts]
-    assert costs[0] == costs[1]
-    assert costs[2] > costs[0]
+    def cost(rate, **options):
+        cells = NeuronGroup(10, f"dv/dt = -v*{rate}/(10*ms) : 1 (unless refractory)", **options)
+        return explain(Network(cells)).update
+
+    plain = cost("1", method="euler")
+    assert cost("exp(-1/4)", method="euler") == plain
+    # exp(-dt/tau), but only where a neuron is not refractory.
+    assert cost("1", method="exact", threshold="v > 1", reset="v = 0", refractory=1 * ms) == plain
+    assert cost("exp(-v)", method="euler") > plain
 
 
 def test_nothing_is_nothing():

@@ -121,7 +121,10 @@ class Grid:
     def _hazards(self) -> list[dict[str, NDArray]]:
         drawn = [each for each in self.program.operations if isinstance(each, p.Threshold) and each.hazard is not None]
         gaps = self.randomness.gaps
-        states = [gaps.setdefault(each.name, (np.zeros(2, np.int64), np.full(1, -1.0))) for each in drawn]
+        # Each name counts its draws from a place of its own: no two sources, of one network or two, share any.
+        for each in drawn:
+            gaps.setdefault(each.name, (np.array([0, len(gaps) << 40]), np.full(1, -1.0)))
+        states = [gaps[each.name] for each in drawn]
         return [{"state": state, "greatest": greatest} for state, greatest in states]
 
     def _make_buffers(self) -> None:
@@ -154,6 +157,8 @@ class Grid:
                 return self.arrays[place.number]
             case "queue":
                 return getattr(self.around.queues[place.number], place.part)
+            case "column":
+                return self.around.queues[place.number].column(int(place.part), self.arrays[int(place.part)])
             case "bounds":
                 return self.bounds[place.number]
             case "law":

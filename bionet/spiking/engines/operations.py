@@ -6,6 +6,8 @@ what collects events looks for any in a block of elements first.
 
 from __future__ import annotations
 
+import re
+
 import bionet.spiking.program as p
 from bionet.spiking.engines.text import Text
 from bionet.spiking.expressions import FLOAT, Node
@@ -180,9 +182,9 @@ class Operations(Text):
 
     def deliver(self, each: p.Deliver) -> None:
         """Print code for the synapses that are reached now, strays first."""
-        ring, fill, shape, begin, order, stray_begin, stray_end, strays = (
+        ring, fill, shape, begin, stray_begin, stray_end, strays = (
             self.queue(each.pathway, part)
-            for part in ("ring", "fill", "shape", "begin", "order", "stray_begin", "stray_end", "strays")
+            for part in ("ring", "fill", "shape", "begin", "stray_begin", "stray_end", "strays")
         )
         self.add(f"slot = {shape}[3]")
         self.add(f"n_strays = {stray_end}[slot] - {stray_begin}[slot]")
@@ -197,15 +199,29 @@ class Operations(Text):
                     self.add(f"group = {ring}[slot * {shape}[1] + q - n_strays]")
                     self.add(f"low = uint64({begin}[group])")
                     self.add(f"high = uint64({begin}[group + uint64(1)])")
-                in_order = self.layouts[each.pathway].in_order
-                with self.block(f"for {'i' if in_order else 'k'} in range(low, high):"):
-                    if not in_order:
-                        self.add(f"i = {order}[k]")
-                    self.elements(each.code, "i")
+                self.reached(each)
             self.add(f"{fill}[slot] = uint64(0)")
             self.add(f"{stray_end}[slot] = {stray_begin}[slot]")
         self.add("slot += uint64(1)")
         self.add(f"{shape}[3] = uint64(0) if slot == {shape}[0] else slot")
+
+    def reached(self, each: p.Deliver) -> None:
+        """Print code for the synapses of a group.
+
+        Where they are not ordered by source, indices come from columns that are; the number of the synapse is looked
+        up only if something of its own is needed.
+        """
+        if self.layouts[each.pathway].in_order:
+            with self.block("for i in range(low, high):"):
+                self.elements(each.code, "i")
+            return
+        self.sorted_pathway = each.pathway
+        with self.block("for k in range(low, high):"):
+            start = len(self.lines)
+            self.elements(each.code, "i")
+            if any(re.search(r"\bi\b", line) for line in self.lines[start:]):
+                self.lines.insert(start, "    " * self.depth + f"i = {self.queue(each.pathway, 'order')}[k]")
+        self.sorted_pathway = None
 
     def record_events(self, each: p.RecordEvents) -> None:
         """Print how events are recorded."""

@@ -66,6 +66,7 @@ class Text:
     operation: int = 0
     entry: list[str] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
+    sorted_pathway: int | None = None
 
     # Lines
 
@@ -148,7 +149,11 @@ class Text:
                     found.add(reference.index)
                     other = code.names[reference.index]
                     assert isinstance(other, p.Reference)
-                    place = f"{self.indices(other.array)}[{self.index(other.index, index)}]"
+                    if other.index == "_idx" and self.sorted_pathway is not None:
+                        dtype = f"u{self.program.arrays[other.array].dtype}"
+                        place = f"{self.place('column', self.sorted_pathway, str(other.array), dtype)}[k]"
+                    else:
+                        place = f"{self.indices(other.array)}[{self.index(other.index, index)}]"
                     self.add(f"{self.local(reference.index)}_at = {place}")
 
         for name in wanted:

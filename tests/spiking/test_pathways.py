@@ -1,0 +1,115 @@
+"""Pathways: the queue against Brian2's own, written in Python."""
+
+import numpy as np
+import pytest
+from brian2.synapses.spikequeue import SpikeQueue as PythonQueue
+
+from bionet.spiking.pathways import SpikeQueue
+
+DT = 1e-4
+
+
+def random_pathway(seed, n_sources=12, n_synapses=90, longest=7, start=3):
+    random = np.random.default_rng(seed)
+    sources = random.integers(start, start + n_sources, n_synapses).astype(np.int32)
+    # Python's queue rounds half to even and the compiled one half up: halves are left out.
+    delays = random.integers(0, longest + 1, n_synapses) * DT + random.uniform(-0.4, 0.4, n_synapses) * DT
+    return random, sources, np.abs(delays)
+
+
+def both(sources, delays, n_sources=12, start=3):
+    queues = SpikeQueue(start, start + n_sources), PythonQueue(start, start + n_sources)
+    for queue in queues:
+        queue.prepare(delays, DT, sources)
+    return queues
+
+
+def agree(queues, random, steps, n_sources=12, start=3):
+    for _ in range(steps):
+        spikes = np.flatnonzero(random.random(n_sources + start + 2) < 0.3)
+        for queue in queues:
+            queue.push(spikes)
+        assert np.array_equal(*(queue.peek() for queue in queues))
+        for queue in queues:
+            queue.advance()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", ["heterogeneous", "homogeneous", "equal", "sorted", "none"])
+def test_the_same_synapses_in_the_same_order_as_brian2(kind, seed):
+    random, sources, delays = random_pathway(seed)
+    delays = {"homogeneous": delays[:1], "equal": np.full_like(delays, 3 * DT), "none": np.zeros(1)}.get(kind, delays)
+    if kind == "sorted":
+        order = np.lexsort((np.floor(delays / DT + 0.5), sources))
+        sources, delays = sources[order], delays[order]
+    queues = both(sources, delays)
+    assert queues[0].in_order == (kind == "sorted")
+    assert queues[0].homogeneous == (kind in ("homogeneous", "equal", "none"))
+    agree(queues, random, 40)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_under_way_survives_a_state_and_its_return(seed):
+    random, sources, delays = random_pathway(seed)
+    queues = both(sources, delays)
+    agree(queues, random, 10)
+    state = queues[0]._full_state()
+    twin = SpikeQueue(3, 15)
+    twin.prepare(delays, DT, sources)
+    twin._restore_from_full_state(state)
+    agree((twin, queues[0]), random, 20)
+
+
+def test_what_is_under_way_survives_new_synapses_and_new_delays():
+    random, sources, delays = random_pathway(1)
+    ours, theirs = both(sources, delays)
+    agree((ours, theirs), random, 10)
+    due = [synapses for _, synapses in ours._pending(None)]
+    more = np.concatenate([sources, sources[:20]]), np.concatenate([delays[::-1], delays[:20]])
+    for queue in (ours, theirs):
+        queue.prepare(more[1], DT, more[0])
+    for synapses in due:
+        assert np.array_equal(ours.peek(), synapses)
+        assert np.array_equal(theirs.peek(), synapses)
+        ours.advance()
+        theirs.advance()
+    agree((ours, theirs), random, 20)
+
+
+def test_another_dt_keeps_the_times():
+    queue = SpikeQueue(0, 1)
+    queue.prepare(np.array([1e-3]), 1e-4, np.zeros(1, np.int32))
+    queue.push([0])
+    for _ in range(4):
+        queue.advance()
+    queue.prepare(np.array([1e-3]), 2e-4, np.zeros(1, np.int32))
+    assert [(steps, due.tolist()) for steps, due in queue._pending(None)] == [(3, [0])]
+
+
+def test_delays_are_rounded_as_the_compiled_queue_rounds_them():
+    queue = SpikeQueue(0, 1)
+    queue.prepare(np.array([0.25e-3, 0.15e-3, 0.0]), 1e-4, np.zeros(3, np.int32))
+    assert queue.delay.tolist() == [0, 1, 3]
+
+
+def test_a_ring_grows_and_keeps_its_spikes():
+    n = 300
+    queue = SpikeQueue(0, 2)
+    sources = np.zeros(n, np.int32)
+    delays = np.arange(n) * DT
+    queue.prepare(delays, DT, sources)
+    for _ in range(n):
+        queue.push([0])
+        queue.advance()
+    assert sorted(np.concatenate([due for _, due in queue._pending(None)]).tolist()) == sorted(
+        synapse for synapse in range(n) for _ in range(synapse)
+    )
+
+
+def test_no_synapses_and_no_sources():
+    for start, stop in ((0, 5), (0, 0)):
+        queue = SpikeQueue(start, stop)
+        queue.prepare(np.empty(0), DT, np.empty(0, np.int32))
+        queue.push([0, 4] if stop else [])
+        assert len(queue.peek()) == 0
+        queue.advance()
