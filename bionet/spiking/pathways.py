@@ -295,7 +295,7 @@ class SpikeQueue:
 
     def _restore_from_full_state(self, state: tuple[float | None, list[tuple[int, NDArray]]] | None) -> None:
         dt, pending = state or (None, [])
-        if self._known is None or dt is None or dt == self.dt:
+        if self._known is None or dt is None or self.dt is None or dt == self.dt:
             self.dt = dt
             self._place(pending)
         else:

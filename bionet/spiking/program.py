@@ -273,7 +273,7 @@ class Sum(Operation):
     n: Constant
     code: Code
     target: int
-    target_index: str
+    target_index: int
     start: Constant
     stop: Constant
 

@@ -56,6 +56,9 @@ class NotFusedError(Exception):
 BinomialFunction.implementations["bionet"] = lambda n, p, use_normal, name: ((n, p, use_normal), {})
 
 
+Place = tuple[str, str, int]
+
+
 def _kind(dtype: Any) -> str:
     return {"b": BOOLEAN, "i": INTEGER, "u": INTEGER}.get(np.dtype(dtype).kind, FLOAT)
 
@@ -334,7 +337,7 @@ class _Reader:
         self, source: Any, block: Block, kinds: Mapping[str, str], functions: Mapping[str, str]
     ) -> p.Statement:
         kind = _kind(source.dtype)
-        alternatives = ()
+        alternatives: tuple[Any, ...] = ()
         if source.used_boolean_variables and len(source.used_boolean_variables) <= 2 and kind == FLOAT:
             alternatives = tuple(
                 (values, parse(text, kinds, functions))
@@ -410,15 +413,15 @@ class _Reader:
     def size(self, source: FusedCode) -> p.Constant:
         return self.constant(int(np.asarray(source.variables["N"].get_value()).item()))
 
-    def _stateupdate(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _stateupdate(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         return p.Update(*place, self.size(source), self.code(source))
 
-    def _threshold(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _threshold(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         refractory = source.details["_uses_refractory"]
         wanted = self.given(source, "not_refractory", "lastspike", "t") if refractory else [None] * 3
         return p.Threshold(*place, self.size(source), self.code(source), self.events(source), *wanted)
 
-    def _reset(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _reset(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         return p.Reset(*place, self.code(source), self.events(source))
 
     def pathway(self, pathway: SynapticPathway) -> int:
@@ -428,17 +431,17 @@ class _Reader:
             self.pathways.append(pathway)
         return self.pathways.index(pathway)
 
-    def _synapses_push_spikes(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _synapses_push_spikes(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         return p.Push(*place, self.pathway(owner), self.events(source))
 
-    def _synapses(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _synapses(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         return p.Deliver(*place, self.pathway(owner), self.code(source))
 
     def monitor(self, monitor: Any) -> int:
         self.monitors.append(monitor)
         return len(self.monitors) - 1
 
-    def _spikemonitor(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _spikemonitor(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         recorded = source.details["record_variables"]
         columns = tuple((f"_to_record_{name}", self.array(variable)) for name, variable in recorded.items())
         rest = self.given(source, "_source_start", "_source_stop", "count")
@@ -447,23 +450,23 @@ class _Reader:
             *place, number, self.code(source), self.events(source), *rest, columns, *self.given(source, "N")
         )
 
-    def _statemonitor(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _statemonitor(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         recorded = source.details["_recorded_variables"]
         columns = tuple((f"_to_record_{name}", self.array(variable)) for name, variable in recorded.items())
         indices, clock_t, t = self.given(source, "_indices", "_clock_t", "t")
         n = self.constant(int(source.variables["_indices"].size))
         return p.RecordStates(*place, self.monitor(owner), self.code(source), indices, n, clock_t, columns, t)
 
-    def _ratemonitor(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _ratemonitor(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         wanted = ("_spikespace", "_source_start", "_source_stop", "_num_source_neurons")
         rest = self.given(source, *wanted, "_clock_t", "_clock_dt", "t", "rate", "N")
         return p.RecordRate(*place, self.monitor(owner), *rest)
 
-    def _spikegenerator(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _spikegenerator(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         wanted = ("_spikespace", "neuron_index", "_timebins", "_lastindex", "_period_bins", "t_in_timesteps")
         return p.Replay(*place, *self.given(source, *wanted))
 
-    def _summed_variable(self, place: tuple, owner: Any, source: FusedCode) -> p.Operation:
+    def _summed_variable(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         target, index = source.details["_target_var"], source.details["_index_var"]
         start, stop = source.details["_target_start"], source.details["_target_stop"]
         if stop < 0:

@@ -87,7 +87,7 @@ class TestRuns:
 
         @b2.network_operation(dt=1 * ms, when="end")
         def look(t):
-            seen.append((float(t), float(group.v[0]), len(monitor.i)))
+            seen.append((np.asarray(t).item(), float(group.v[0]), len(monitor.i)))
             group.I[4] = 0
 
         network.add(look)
