@@ -444,11 +444,9 @@ class _Reader:
     def _spikemonitor(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         recorded = source.details["record_variables"]
         columns = tuple((f"_to_record_{name}", self.array(variable)) for name, variable in recorded.items())
-        rest = self.given(source, "_source_start", "_source_stop", "count")
-        number = self.monitor(owner)
-        return p.RecordEvents(
-            *place, number, self.code(source), self.events(source), *rest, columns, *self.given(source, "N")
-        )
+        start, stop, count, n = self.given(source, "_source_start", "_source_stop", "count", "N")
+        code, events = self.code(source), self.events(source)
+        return p.RecordEvents(*place, self.monitor(owner), code, events, start, stop, count, columns, n)
 
     def _statemonitor(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         recorded = source.details["_recorded_variables"]

@@ -32,7 +32,7 @@ from numba import njit, bool_, float32, float64, int8, int16, int32, int64, uint
 from math import inf, nan
 import math
 from bionet.random import poisson
-from bionet.spiking.engines.runtime import cube, finite, square, table_row, view
+from bionet.spiking.engines.runtime import *
 from bionet.spiking.draws import fill_from_table, from_table, geometric_gap, normal, uniform
 from bionet.spiking.functions import FUNCTIONS, pow_int
 globals().update({"function_" + name: function for name, function in FUNCTIONS.items()})

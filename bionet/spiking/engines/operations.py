@@ -78,10 +78,8 @@ class Operations(Text):
         events = self.indices(each.events)
         self.add(f"{events}[uint64({self.constant(each.n)})] = found")
         if each.not_refractory is not None and each.last_spike is not None and each.t is not None:
-            with self.block("for k in range(found):"):
-                self.add(f"i = {events}[k]")
-                self.add(f"{self.array(each.not_refractory)}[i] = False")
-                self.add(f"{self.array(each.last_spike)}[i] = {self.array(each.t)}[0]")
+            arrays = ", ".join(self.array(number) for number in (each.not_refractory, each.last_spike, each.t))
+            self.add(f"make_refractory({events}, found, {arrays})")
 
     def drawn_threshold(self, each: p.Threshold, hazard: Node) -> None:
         """Print a threshold ``rand() < hazard``, for a hazard that stays as it is.
@@ -142,43 +140,13 @@ class Operations(Text):
 
     def push(self, each: p.Push) -> None:
         """Print how events leave along a pathway: their groups are put into the ring."""
-        events, ring, fill, shape = (
-            self.indices(each.events),
-            *(self.queue(each.pathway, part) for part in ("ring", "fill", "shape")),
-        )
         homogeneous = self.layouts[each.pathway].homogeneous
+        parts = ("ring", "fill", "shape") if homogeneous else ("ring", "fill", "shape", "first", "delay")
+        queue = ", ".join(self.queue(each.pathway, part) for part in parts)
         bounds = self.place("bounds", each.pathway, "sources", "uint64")
+        push = "push_sources" if homogeneous else "push_groups"
         with self.block(f"if {self.n_events(each.events)} > 0:"):
-            if homogeneous:
-                self.add(f"slot = {shape}[3] + {shape}[2]")
-                with self.block(f"if slot >= {shape}[0]:"):
-                    self.add(f"slot -= {shape}[0]")
-                self.add(f"place = slot * {shape}[1] + {fill}[slot]")
-                self.add("first = place")
-            with self.block(f"for k in range(uint64({self.n_events(each.events)})):"):
-                self.add(f"source = uint64({events}[k])")
-                with self.block(f"if source >= {bounds}[0] and source < {bounds}[1]:"):
-                    self.add(f"source -= {bounds}[0]")
-                    if homogeneous:
-                        self.add(f"{ring}[place] = source")
-                        self.add("place += uint64(1)")
-                    else:
-                        self.push_groups(each.pathway)
-            if homogeneous:
-                self.add(f"{fill}[slot] += place - first")
-
-    def push_groups(self, pathway: int) -> None:
-        """Print the loop over the groups of one source, each due in a slot of its own."""
-        ring, fill, shape, first, delay = (
-            self.queue(pathway, part) for part in ("ring", "fill", "shape", "first", "delay")
-        )
-        with self.block(f"for group in range(uint64({first}[source]), uint64({first}[source + uint64(1)])):"):
-            self.add(f"slot = {shape}[3] + {delay}[group]")
-            with self.block(f"if slot >= {shape}[0]:"):
-                self.add(f"slot -= {shape}[0]")
-            self.add(f"{ring}[slot * {shape}[1] + {fill}[slot]] = group")
-            self.add(f"{fill}[slot] += uint64(1)")
-            self.add(f"{shape}[4] = max({shape}[4], {fill}[slot])")
+            self.add(f"{push}({self.indices(each.events)}, {self.n_events(each.events)}, {bounds}, {queue})")
 
     def deliver(self, each: p.Deliver) -> None:
         """Print code for the synapses that are reached now, strays first."""
@@ -262,11 +230,8 @@ class Operations(Text):
     def record_rate(self, each: p.RecordRate) -> None:
         """Print how the rate of this step is recorded."""
         events, (count, _) = self.indices(each.events), self.counter(each.monitor)
-        self.add("spikes = 0")
-        with self.block(f"for k in range(uint64({self.n_events(each.events)})):"):
-            self.add(f"i = {events}[k]")
-            with self.block(f"if i >= {self.constant(each.start)} and i < {self.constant(each.stop)}:"):
-                self.add("spikes += 1")
+        bounds = f"{self.constant(each.start)}, {self.constant(each.stop)}"
+        self.add(f"spikes = events_within({events}, {self.n_events(each.events)}, {bounds})")
         self.add(f"place = uint64({count})")
         self.add(f"{self.place('states', each.monitor, 't', 'float64')}[place] = {self.array(each.clock_t)}[0]")
         rate = f"1.0 * spikes / {self.array(each.clock_dt)}[0] / {self.constant(each.n_sources)}"
@@ -275,21 +240,8 @@ class Operations(Text):
 
     def replay(self, each: p.Replay) -> None:
         """Print how given spikes are put into the list of events."""
-        events, bins, last = self.array(each.events), self.array(each.bins), self.array(each.last)
-        self.add(f"bin = int64({self.array(each.timestep)}[0])")
-        self.add(f"period = int64({self.array(each.period)}[0])")
-        self.add(f"place = int64({last}[0])")
-        with self.block("if period > 0:"):
-            self.add("bin %= period")
-            with self.block(f"if place > 0 and {bins}[place - 1] >= bin:"):
-                self.add("place = 0")
-        self.add("found = 0")
-        with self.block(f"while place < {self.size(each.bins)} and {bins}[place] <= bin:"):
-            self.add(f"{events}[found] = {self.array(each.indices)}[place]")
-            self.add("found += 1")
-            self.add("place += 1")
-        self.add(f"{last}[0] = place")
-        self.add(f"{events}[{self.size(each.events)} - 1] = found")
+        numbers = (each.events, each.indices, each.bins, each.last, each.period, each.timestep)
+        self.add(f"replay({', '.join(self.array(number) for number in numbers)})")
 
     def sum(self, each: p.Sum) -> None:
         """Print how a variable is summed over synapses."""

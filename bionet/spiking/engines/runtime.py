@@ -12,6 +12,19 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 from numpy.typing import NDArray
 
+__all__ = (
+    "cube",
+    "events_within",
+    "finite",
+    "make_refractory",
+    "push_groups",
+    "push_sources",
+    "replay",
+    "square",
+    "table_row",
+    "view",
+)
+
 
 @intrinsic
 def view(typing, address, size, dtype):
@@ -59,6 +72,70 @@ def finite(values):
     for k in range(values.size):
         bad |= not abs(values[k]) <= 1.7976931348623157e308
     return not bad
+
+
+@njit(cache=True)
+def make_refractory(events, n, not_refractory, last_spike, t):
+    """Begin the refractory period of the elements that had an event."""
+    for k in range(n):
+        not_refractory[events[k]] = False
+        last_spike[events[k]] = t[0]
+
+
+@njit(cache=True)
+def events_within(events, n, start, stop):
+    """Return how many of ``n`` events are of elements in [start, stop)."""
+    found = 0
+    for k in range(n):
+        found += start <= events[k] < stop
+    return found
+
+
+@njit(cache=True)
+def push_sources(events, n, bounds, ring, fill, shape):
+    """Put events into the ring of a pathway with one delay: the sources themselves, all in one slot."""
+    slot = shape[3] + shape[2]
+    if slot >= shape[0]:
+        slot -= shape[0]
+    place = slot * shape[1] + fill[slot]
+    first = place
+    for k in range(n):
+        if bounds[0] <= events[k] < bounds[1]:
+            ring[place] = events[k] - bounds[0]
+            place += np.uint64(1)
+    fill[slot] += place - first
+
+
+@njit(cache=True)
+def push_groups(events, n, bounds, ring, fill, shape, first, delay):
+    """Put events into the ring of a pathway with several delays: each group of a source in a slot of its own."""
+    for k in range(n):
+        if bounds[0] <= events[k] < bounds[1]:
+            source = events[k] - bounds[0]
+            for group in range(first[source], first[source + np.uint64(1)]):
+                slot = shape[3] + delay[group]
+                if slot >= shape[0]:
+                    slot -= shape[0]
+                ring[slot * shape[1] + fill[slot]] = group
+                fill[slot] += np.uint64(1)
+                shape[4] = max(shape[4], fill[slot])
+
+
+@njit(cache=True)
+def replay(events, indices, bins, last, period, timestep):
+    """Put the given spikes of this step into ``events``, as Brian2's SpikeGeneratorGroup finds them."""
+    now, place = timestep[0], last[0]
+    if period[0] > 0:
+        now %= period[0]
+        if place > 0 and bins[place - 1] >= now:
+            place = 0
+    found = 0
+    while place < bins.size and bins[place] <= now:
+        events[found] = indices[place]
+        found += 1
+        place += 1
+    last[0] = place
+    events[events.size - 1] = found
 
 
 def address(array: NDArray) -> int:
