@@ -23,6 +23,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from sklearn.datasets import fetch_openml, load_digits, load_sample_image
 
+from bionet.cache import cache_folder
 from bionet.errors import DataError, InputError, suggest
 from bionet.random import Stream
 
@@ -327,11 +328,6 @@ def larva_connectome() -> xr.Dataset:
 _SETS: dict[str, Callable[..., xr.Dataset]] = {
     each.__name__: each for each in (digits, larva_connectome, mnist, mnist_small, photographs)
 }
-
-
-def cache_folder() -> Path:
-    """Return the folder where fetched data are kept: ``$XDG_CACHE_HOME/bionet``, else ``~/.cache/bionet``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bionet"
 
 
 def _mnist_file(name: str) -> xr.Dataset:

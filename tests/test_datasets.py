@@ -15,6 +15,7 @@ import pytest
 from sklearn.datasets import fetch_openml, load_digits, load_sample_image
 
 from bionet import datasets
+from bionet.cache import cache_folder
 from bionet.errors import DataError, InputError
 
 needs_data = pytest.mark.skipif(
@@ -256,9 +257,9 @@ def test_a_cache_that_cannot_be_written_costs_nothing_else(openml, monkeypatch):
 
 def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert datasets.cache_folder() == Path("/somewhere/bionet")
+    assert cache_folder() == Path("/somewhere/bionet")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert datasets.cache_folder() == Path.home() / ".cache" / "bionet"
+    assert cache_folder() == Path.home() / ".cache" / "bionet"
 
 
 @pytest.mark.parametrize(

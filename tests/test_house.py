@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "bionet").rglob("*.py"))
 FLOORS = (
     {"errors"},
-    {"random", "parameters", "progress"},
+    {"random", "parameters", "progress", "cache"},
     {"kernels", "datasets", "coding", "metrics"},
     {"results"},
     {"spiking", "energy", "hebbian", "rate"},

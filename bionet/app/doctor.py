@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bionet import __version__
 from bionet.app.machine import EXTRAS, THREADS, cores
+from bionet.cache import cache_folder
 
 _CORE = (
     *("numpy", "scipy", "numba", "brian2", "h5py", "xarray", "h5netcdf"),
@@ -83,7 +84,7 @@ def _numba_cache() -> str:
 
 
 def _cache() -> str:
-    folder = import_module("bionet.datasets").cache_folder()
+    folder = cache_folder()
     held = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
     return f"{folder} holds {', '.join(held) or 'nothing yet'}"
 

@@ -26,7 +26,7 @@ from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
 from brian2.stateupdaters.base import StateUpdateMethod, UnsupportedEquationsException
 from brian2.synapses import synapses
 
-from bionet.datasets import cache_folder
+from bionet.cache import cache_folder
 from bionet.spiking.grammar import right_side
 
 #: How many solutions are kept on disk; those not used for longest go.
@@ -44,17 +44,17 @@ def kept_solutions() -> Iterator[None]:
 
     Inside, Brian2's own methods of integration look on disk before they solve, and the solutions of "(event-driven)"
     equations are those of `merge_exponentials`. Equations that call anything but Brian2's own functions are solved
-    every time: whether a TimedArray is constant over a step depends on its values.
+    every time: whether a TimedArray is constant over a step depends on the two time steps.
 
     Notes
     -----
-    The files are in ``solutions`` in the `bionet.datasets.cache_folder`, at most ``KEPT``, and private to the user;
+    The files are in ``solutions`` in the `bionet.cache.cache_folder`, at most ``KEPT``, and private to the user;
     any of them can be deleted at any time. Without such a folder, and for a file that is damaged, Brian2 solves. That
     a method does not apply is kept too, since Brian2 tries "exact" first for every group without a method.
 
     Examples
     --------
-    >>> from brian2 import NeuronGroup, StateUpdateMethod, exact
+    >>> from brian2 import StateUpdateMethod, exact
     >>> with kept_solutions():
     ...     code = StateUpdateMethod.stateupdaters["exact"](Equations("dv/dt = -v/tau : 1"))
     >>> print(code)
@@ -95,6 +95,11 @@ def merge_exponentials(code: str) -> str:
     -------
     str
         The code; a line without such a product is not touched.
+
+    Notes
+    -----
+    A merged line rounds differently from Brian2's, in the last place, and is a little more accurate: the rounding of
+    an exponent grows with it, and Brian2's text multiplies more of them.
 
     Examples
     --------

@@ -21,7 +21,7 @@ import llvmlite
 import numba
 
 import bionet
-from bionet.datasets import cache_folder
+from bionet.cache import cache_folder
 from bionet.spiking.engines.printing import Source
 
 #: How many kernels are kept on disk; the oldest go.
