@@ -28,6 +28,7 @@ from bionet.spiking.engines.grid import Grid, Randomness, Surroundings
 from bionet.spiking.guards import check, check_solution, diverged, first_nonfinite
 from bionet.spiking.pathways import SpikeQueue
 from bionet.spiking.reading import FUSED, FusedCode, Reading, read
+from bionet.spiking.solutions import kept_solutions
 
 logger = get_logger(__name__)
 
@@ -195,7 +196,8 @@ class BionetDevice(RuntimeDevice):
         if namespace is None:
             namespace = get_local_namespace(level=level + 3)
         check(network, float(duration), namespace)
-        network.before_run(namespace)
+        with kept_solutions():
+            network.before_run(namespace)
         check_solution(network, namespace)
         if not objects:
             return

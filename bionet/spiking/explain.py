@@ -19,6 +19,7 @@ from bionet.errors import InputError
 from bionet.spiking.device import BionetDevice
 from bionet.spiking.explanation import Explanation, explanation
 from bionet.spiking.reading import read
+from bionet.spiking.solutions import kept_solutions
 
 
 def explain(network: Network | None = None) -> Explanation:
@@ -82,7 +83,7 @@ def prepared(network: Network, namespace: dict[str, Any]) -> Explanation:
     namespace : dict
         The names around the call of ``run``.
     """
-    with _methods() as methods:
+    with _methods() as methods, kept_solutions():
         Network.before_run.original_function(network, namespace)
     active = [each for each in network.sorted_objects if each.active]
     clocks = sorted(network._clocks, key=lambda clock: clock.name)

@@ -130,6 +130,24 @@ def check_code(code: str, where: str = "code") -> None:
         _check_powers(each.right, where, 1.0)
 
 
+def summands(tree: ast.expr) -> Iterator[ast.expr]:
+    """Go through the terms of a sum or difference.
+
+    Examples
+    --------
+    >>> [ast.unparse(each) for each in summands(right_side("-a*b + (c - d)"))]
+    ['-a * b', 'c', 'd']
+    """
+    match tree:
+        case ast.BinOp(left, ast.Add() | ast.Sub(), right):
+            yield from summands(left)
+            yield from summands(right)
+        case ast.UnaryOp(ast.USub(), operand):
+            yield from summands(operand)
+        case _:
+            yield tree
+
+
 class Divisor(NamedTuple):
     """What divides, and whether it divides a decay: a term in which the state stands with a minus sign."""
 

@@ -28,7 +28,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bionet.errors import InputError
-from bionet.spiking.grammar import Terms, check_code, right_side, statements
+from bionet.spiking.grammar import Terms, check_code, right_side, statements, summands
 from bionet.spiking.scope import ON_GRID, STATE_UPDATERS, Run, Scope, code_of, with_unit
 
 _LARGEST = float(np.finfo(np.float64).max)
@@ -36,6 +36,8 @@ _SMALLEST = float(np.nextafter(0.0, 1.0))
 _MOST_STEPS = 2.0**31
 # A rate may be the rounded 1/dt.
 _ROUNDED = 1 + 1e-9
+# Of its terms: a difference that is smaller has lost more than half its digits.
+_DIFFERENT = 1e-9
 _NEVER_NEGATIVE = (second.dim, farad.dim, (farad / meter**2).dim)
 _logger = get_logger("bionet.spiking")
 
@@ -89,7 +91,7 @@ def check(network: Network, duration: float, namespace: dict, on_grid: bool = Tr
 
 @np.errstate(all="ignore")
 def check_solution(network: Network, namespace: dict) -> None:
-    """Refuse a closed solution that divides by zero, after Brian2 has prepared the network.
+    """Refuse a closed solution that divides by zero, or by rounding, after Brian2 has prepared the network.
 
     Parameters
     ----------
@@ -101,22 +103,24 @@ def check_solution(network: Network, namespace: dict) -> None:
     Raises
     ------
     InputError
-        If constants are equal that Brian2's ``exact`` needs to differ, as in ``g*tau_s*(...)/(tau_m - tau_s)``.
+        If constants are equal that Brian2's ``exact`` needs to differ, as in ``g*tau_s*(...)/(tau_m - tau_s)``, or
+        differ by less than a billionth: then each step loses all but seven digits.
     """
     run = Run.of(network, 0.0, namespace)
     for each in run.objects:
         if not isinstance(each, (*STATE_UPDATERS, synapses.SynapticPathway)):
             continue
         scope = Scope(each.group, run)
-        for target, right in statements(each.abstract_code):
-            for divisor, _ in Terms(right).divisors:
-                value = scope.find(divisor)
-                at = -1 if value is None else _first_outside(_flat(np.abs(value)), _SMALLEST, np.inf)
+        # Outside the refractory period; within it the divisor is another, and no difference.
+        for target, right in statements(each.abstract_code.replace("int(not_refractory)", "1")):
+            for divisor, _ in Terms(right).divisors if target.startswith("_") else ():
+                value, sizes = scope.find(divisor), [scope.find(summand) for summand in summands(divisor)]
+                at = -1 if value is None else _cancelled(value, sizes)
                 if value is not None and at >= 0:
                     raise InputError(
                         f"{each.group.name}: the solution for {target.strip('_')} divides by {ast.unparse(divisor)}, "
-                        f"which is 0{_place(value, at)}; expected constants that differ; change one of them a little, "
-                        "or choose method='exponential_euler' or method='rk4'"
+                        f"which is 0 but for rounding{_place(value, at)}; expected constants that differ; write one "
+                        "name for those that are equal, or choose method='exponential_euler' or method='rk4'"
                     )
 
 
@@ -251,7 +255,7 @@ def _check_grid(pathways: Iterable[synapses.SynapticPathway]) -> None:
         delay, dt = with_unit(pathway.variables["delay"]), pathway.source.clock.dt
         vanishing, count = _rounding(_flat(delay), float(dt), ON_GRID)
         # One in a hundred of the delays of rand()*10*ms is as short as that, and is meant to be: it is rounded.
-        if vanishing == np.size(delay):
+        if vanishing and vanishing == np.size(delay):
             at = np.flatnonzero((delay > 0 * second) & (delay < dt / 2))[0]
             raise InputError(
                 f"{pathway.name}.delay: got {delay[at]}{_place(delay, at)}, which rounds to no step at all of dt = "
@@ -409,6 +413,13 @@ def _place(value: NDArray, at: int) -> str:
 def _flat(value: NDArray) -> NDArray:
     array = np.asarray(value)
     return np.ascontiguousarray(array if array.dtype.kind == "f" else array.astype(np.float64)).reshape(-1)
+
+
+def _cancelled(value: Quantity, sizes: list[Quantity | None]) -> int:
+    """Return where a sum is so much smaller than its terms that rounding decides its value; -1 if nowhere."""
+    scale = sum(np.abs(np.asarray(each)) for each in sizes if each is not None)
+    ratio = np.abs(np.asarray(value)) >= np.maximum(_DIFFERENT * scale, _SMALLEST)
+    return _first_outside(_flat(ratio), 1.0, 1.0)
 
 
 @njit(cache=True)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import brian2
 import numpy as np
@@ -497,6 +498,60 @@ def test_equal_time_constants_are_refused_where_the_solution_divides_by_their_di
             with pytest.raises(InputError, match=r"cells: the solution for v divides by tau_\w - tau_\w, which is 0"):
                 check_solution(network, names)
         else:
+            check_solution(network, names)
+
+
+@pytest.mark.parametrize("equal", [False, True])
+@pytest.mark.parametrize(
+    ("model", "constants", "other"),
+    [
+        # v: divides by tau_m - tau_s*int(not_refractory)
+        ("dv/dt = (g - v)/tau_m : 1 (unless refractory)\ndg/dt = -g/tau_s : 1", {"tau_m": 5, "tau_s": 5}, "tau_s"),
+        # 17 % of v are lost in ten steps
+        ("dv/dt = (g - v)/tau_m : 1\ndg/dt = -g/tau_s : 1", {"tau_m": 5, "tau_s": 5 + 4e-15}, "tau_s"),
+        # 1.3e-23 s**3
+        (
+            "dv/dt = (y - v)/tau_m : 1\ndy/dt = (g - y)/tau_y : 1\ndg/dt = -g/tau_s : 1",
+            {"tau_m": 7, "tau_y": 3, "tau_s": 7},
+            "tau_s",
+        ),
+        # C/g_l is tau_s, but for rounding
+        ("dv/dt = g_l*(g - v)/tau_m : 1\ndg/dt = -g/tau_s : 1", {"tau_m": 0.7, "g_l": 0.1, "tau_s": 7}, "tau_s"),
+    ],
+)
+def test_constants_that_are_equal_but_for_rounding_are_refused_too(model, constants, other, equal):
+    if not equal:
+        constants = {**constants, other: constants[other] * (1 + 1e-6)}
+    names = {name: value if name == "g_l" else value * ms for name, value in constants.items()}
+    group = NeuronGroup(1, model, threshold="v > 9", reset="v = 0", refractory=2 * ms, method="exact", name="cells")
+    network = Network(group)
+    network.run(0 * ms, namespace=names)
+    if equal:
+        with pytest.raises(InputError, match=r"cells: the solution for v divides by .*, which is 0 but for rounding"):
+            check_solution(network, names)
+    else:
+        check_solution(network, names)
+
+
+def test_one_name_for_equal_constants_and_infinite_ones_are_solved():
+    for model in ("dv/dt = (g - v)/tau_m : 1\ndg/dt = -g/tau_m : 1", "dv/dt = (g - v)/tau_m : 1\ndg/dt = -g/tau_s : 1"):
+        network = Network(NeuronGroup(1, model, method="exact"))
+        names = {"tau_m": 5 * ms, "tau_s": INF * ms}
+        network.run(0 * ms, namespace=names)
+        check_solution(network, names)
+
+
+@pytest.mark.parametrize("on_pre", ["x += 1", "x += 1/(tau_x - tau_x)*second"])
+def test_event_driven_solutions_are_checked_and_code_is_not(on_pre):
+    group = NeuronGroup(2, "v : 1", threshold="v > 1")
+    model = "dx/dt = -x/tau_x : 1 (event-driven)\ndy/dt = (x - y)/tau_y : 1 (event-driven)"
+    pathway = Synapses(group, group, model, on_pre=on_pre, name="pair")
+    pathway.connect()
+    network = Network(group, pathway)
+    for tau_y, refused in ((5, True), (6, False)):
+        names = {"tau_x": 5 * ms, "tau_y": tau_y * ms}
+        network.run(0 * ms, namespace=names)
+        with pytest.raises(InputError, match="pair: the solution for y") if refused else nullcontext():
             check_solution(network, names)
 
 
