@@ -443,14 +443,14 @@ class _Reader:
 
     def _spikemonitor(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         recorded = source.details["record_variables"]
-        columns = tuple((f"_to_record_{name}", self.array(variable)) for name, variable in recorded.items())
+        columns = tuple((f"_to_record_{name}", self.array(variable)) for name, variable in sorted(recorded.items()))
         start, stop, count, n = self.given(source, "_source_start", "_source_stop", "count", "N")
         code, events = self.code(source), self.events(source)
         return p.RecordEvents(*place, self.monitor(owner), code, events, start, stop, count, columns, n)
 
     def _statemonitor(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
         recorded = source.details["_recorded_variables"]
-        columns = tuple((f"_to_record_{name}", self.array(variable)) for name, variable in recorded.items())
+        columns = tuple((f"_to_record_{name}", self.array(variable)) for name, variable in sorted(recorded.items()))
         indices, clock_t, t = self.given(source, "_indices", "_clock_t", "t")
         n = self.constant(int(source.variables["_indices"].size))
         return p.RecordStates(*place, self.monitor(owner), self.code(source), indices, n, clock_t, columns, t)
