@@ -96,6 +96,8 @@ class Population:
         Whether it has a threshold.
     divisible
         Whether Brian2 lets it have subgroups.
+    clamped
+        Whether ``v`` stands still while it is refractory.
 
     """
 
@@ -110,6 +112,7 @@ class Population:
     counts: bool = False
     spikes: bool = True
     divisible: bool = True
+    clamped: bool = False
 
     def part(self, draft: Draft, feature: str, probability: float = 0.3) -> tuple[str, int]:
         """Name the group, or one subgroup of it, and its size."""

@@ -93,7 +93,7 @@ class _Neurons:
         self._regular()
         return Population(
             name, self.size, kind.inputs, kind.unit, kind.scale, summed, event, tuple(self.recordable), counts,
-            spikes=not silent, divisible="link" not in self.extra,
+            spikes=not silent, divisible="link" not in self.extra, clamped=bool(unless),
         )  # fmt: skip
 
     def _refractoriness(self) -> str:
@@ -175,10 +175,9 @@ class _Neurons:
 
     def _link(self) -> None:
         """Take further input from the ``v`` of another group."""
-        others = [each for each in self.earlier if each.unit]
-        if self.keywords.get("refractory") == repr(self.kind.end):
-            # Brian2's numpy code of such a group fails for some methods: "name '_idx' is not defined".
-            return
+        # Brian2 takes a group's own not_refractory at the index of the link, if what it links to has one too.
+        refractory = "refractory" in self.keywords
+        others = [each for each in self.earlier if each.unit and not (refractory and each.clamped)]
         if not self.kind.bias or not others or not self.draft.takes("linked variable", 0.3):
             return
         other = self.draft.one(others)
