@@ -356,13 +356,25 @@ class _Reader:
             if name in found or variable is None or isinstance(variable, AuxiliaryVariable | Subexpression):
                 continue
             if isinstance(variable, ArrayVariable):
-                index = source.variable_indices[name]
+                index = self.index(source, name)
                 found[name] = p.Reference(self.array(variable), "0" if variable.scalar else index)
                 if index not in ("_idx", "0"):
                     waiting.append(index)
             elif not isinstance(variable, BrianFunction) and hasattr(variable, "get_value"):
                 found[name] = self.constant(variable.get_value())
         return found
+
+    def index(self, source: FusedCode, name: str) -> str:
+        """Return the index of an array's name.
+
+        A group linked to a variable that is written "unless refractory" has that link's index for its own
+        ``not_refractory`` in Brian2; it is an array of the group all the same.
+        """
+        variable, own = source.variables[name], source.arguments["owner"].variables
+        conditions = [getattr(each, "conditional_write", None) for each in source.variables.values()]
+        if any(each is not None and each.name == name for each in conditions) and own.get(name) is variable:
+            return own.indices[name]
+        return source.variable_indices[name]
 
     def function(self, name: str, function: BrianFunction, source: FusedCode) -> p.Function:
         known = _ELEMENTARY.get(id(function))
