@@ -44,12 +44,13 @@ def explain(network: Network | None = None) -> Explanation:
     >>> from brian2 import NeuronGroup, ms, set_device
     >>> from brian2.devices import reset_device
     >>> set_device("bionet")
-    >>> cells = NeuronGroup(10, "dv/dt = (2 - v)/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="exact")
+    >>> model = "dv/dt = (2 - v)/(10*ms) : 1"
+    >>> cells = NeuronGroup(10, model, threshold="v > 1", reset="v = 0", method="exact", name="explained")
     >>> print(explain())
     3 of 3 objects run in one compiled loop. A step runs, in this order:
     <BLANKLINE>
-    object                    slot        dt      runs         method  n
-    neurongroup_stateupdater  groups      0.1 ms  in the loop  exact   10
+    object                       slot        dt      runs         method  n
+    explained_stateupdater       groups      0.1 ms  in the loop  exact   10
     ...
     >>> reset_device()
 

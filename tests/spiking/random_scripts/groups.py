@@ -114,6 +114,7 @@ class _Neurons:
 
     def _bias(self) -> None:
         """Define the drive."""
+        assert self.kind.bias
         low, high, unit = self.kind.bias
         draft, name = self.draft, self.name
         values = f"values.uniform({low}, {high}, {{n}})*{unit}".removesuffix("*1")

@@ -60,6 +60,7 @@ def sum_up(draft: Draft, name: str, source: Population, target: Population) -> t
     gaps = source.unit is not None and target.unit == source.unit and draft.takes("gap junctions", 0.5)
     start = {"w": "values.uniform(0, 1, {n})"}
     words = [f"name={name!r}"]
+    assert target.summed
     value, unit = target.summed
     if gaps or not source.spikes:
         trace = f"(v_pre - v_post)/{target.scale}" if gaps else "cos(t/(5*ms) + i + j)"
