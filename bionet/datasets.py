@@ -36,6 +36,7 @@ SHA256 = {
     "mnist/mnist_5k_1k.npz": "82e58f39e91de446775c6f44d19aa28712f293c5862812c45c7f4a209ab25c80",
     "larva_connectome/G_edgelist.txt": "4f1e576776a1a02d3cc103d997e1ea7fa41a1f0e47859d94ee8f83790e2ed216",
     "larva_connectome/meta_data.csv": "9f393b4c481d31926aa46d031061a559db7999afe76a6ad7d740db43c6f785f4",
+    "spikes50/example50.mat": "ea6943833e6fb6a0f2194bf712eefffbea842dd82de7097bc9be46dc965fa664",
 }
 """What the bytes of each file must hash to. "digits" and "mnist": all pixels, then all labels, one byte each."""
 
@@ -46,7 +47,7 @@ def load(name: str, **options: Any) -> xr.Dataset:
     Parameters
     ----------
     name : str
-        "digits", "larva_connectome", "mnist", "mnist_small" or "photographs".
+        "digits", "larva_connectome", "mnist", "mnist_small", "photographs" or "spikes50".
     **options
         What the function of that name takes, such as ``n_patches`` for "photographs".
 
@@ -325,8 +326,45 @@ def larva_connectome() -> xr.Dataset:
     )
 
 
+def spikes50() -> xr.Dataset:
+    """Load the spikes of 50 neurons in 40,000 bins, from ``$BIONET_DATA/spikes50/example50.mat``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``X`` (sample 40000, neuron 50), 1 where the neuron fired in the bin, else 0.
+
+    Raises
+    ------
+    DataError
+        If it is absent, or not the published file.
+
+    Notes
+    -----
+    The file says neither whose neurons they are nor how long a bin is.
+
+    References
+    ----------
+    O. Maoz, E. Schneidman, maxent_toolbox, github.com/orimaoz/maxent_toolbox (2017).
+    """
+    content = _read("spikes50", "example50.mat")
+    # A MATLAB file of version 7.3 is HDF5 behind a header of 512 bytes.
+    with xr.open_dataset(io.BytesIO(content[512:]), engine="h5netcdf", phony_dims="access") as file:
+        spikes = file["spikes50"].values
+    return xr.Dataset(
+        {"X": (("sample", "neuron"), spikes, _about("1", "whether the neuron fired in the bin"))},
+        attrs={
+            "title": "Spikes of 50 neurons",
+            "source": "orimaoz/maxent_toolbox, example50.mat",
+            "licence": "MIT",
+            "citation": "O. Maoz, E. Schneidman, maxent_toolbox: maximum entropy toolbox for MATLAB, 2017",
+            "sha256": SHA256["spikes50/example50.mat"],
+        },
+    )
+
+
 _SETS: dict[str, Callable[..., xr.Dataset]] = {
-    each.__name__: each for each in (digits, larva_connectome, mnist, mnist_small, photographs)
+    each.__name__: each for each in (digits, larva_connectome, mnist, mnist_small, photographs, spikes50)
 }
 
 

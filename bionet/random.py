@@ -57,7 +57,7 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def bits(key, step, index):
     """Return two independent 64-bit words for one (key, step, index)."""
     key, step, index = uint64(key), uint64(step), uint64(index)
@@ -65,7 +65,7 @@ def bits(key, step, index):
     return (w1 << _32) | w0, (w3 << _32) | w2
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def uniform(key, step, index):
     """Return one uniform number in [0, 1), a multiple of 2**-53."""
     return float(bits(key, step, index)[0] >> _11) * _UNIT

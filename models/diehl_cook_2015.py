@@ -29,8 +29,6 @@ learning rule          four                    presynaptic trace   the fewest op
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -47,7 +45,6 @@ from brian2 import (
     linked_var,
     ms,
     mV,
-    prefs,
     second,
     volt,
 )
@@ -59,6 +56,7 @@ from bionet.errors import InputError
 from bionet.hebbian.spike_timing import PresynapticTrace
 from bionet.progress import Progress
 from bionet.random import Stream
+from bionet.spiking.on_grid import on_grid
 
 PUBLISHED = {6400: 0.950}
 """Accuracy on MNIST by number of excitatory neurons (Diehl and Cook 2015, abstract)."""
@@ -177,7 +175,7 @@ class DiehlCook(ClassifierMixin, BaseEstimator):
     -----
     Learning shows one picture after another. With learning off all pictures are shown at once, to as many copies of
     the network, in one Brian2 network; a synapse then only multiplies, so the input to all copies is one matrix
-    product. Brian2 runs with generated NumPy code, and every random number comes from :class:`bionet.random.Stream`.
+    product. The networks run on the grid engine, and every random number comes from :class:`bionet.random.Stream`.
 
     References
     ----------
@@ -247,8 +245,7 @@ class DiehlCook(ClassifierMixin, BaseEstimator):
         labels = None if y is None else np.asarray(y)
         if labels is not None and labels.shape != (len(X),):
             raise InputError(f"DiehlCook.y: got shape {labels.shape} for {len(X)} pictures; expected one label each")
-        with _numpy_code():
-            self._learn(X, progress or Progress())
+        self._learn(X, progress or Progress())
         if labels is not None:
             self._label(X, labels)
         return self
@@ -351,6 +348,7 @@ class DiehlCook(ClassifierMixin, BaseEstimator):
         draws = np.stack([stream.uniform(shape, first + k) for k in range(len(X))])
         return draws < self.max_rate * DT * X[:, None, :]
 
+    @on_grid()
     def _learn(self, X: Floats, progress: Progress) -> None:
         """Show the pictures one after another, ``n_iter`` times, in a fresh order each time."""
         start = Stream(self.seed, "diehl_cook/weights").uniform((X.shape[1], self.n_neurons))
@@ -448,8 +446,7 @@ class DiehlCook(ClassifierMixin, BaseEstimator):
         counts, sent, spiked = [], [], []
         for first in range(0, len(X), BATCH):
             spikes = self._input_spikes(X[first : first + BATCH], stream, step + first)
-            with _numpy_code():
-                when, sample, neuron = self._present(spikes, weights * alive)
+            when, sample, neuron = self._present(spikes, weights * alive)
             spiked.append((when * DT, neuron, sample + first))
             each = np.zeros((len(ends), len(spikes), self.n_neurons), dtype=np.int16)
             np.add.at(each, (np.searchsorted(ends, when, side="right"), sample, neuron), 1)
@@ -462,6 +459,7 @@ class DiehlCook(ClassifierMixin, BaseEstimator):
         order = np.lexsort((raster[1], raster[2], raster[0]))
         return Response(ends * DT, all_counts, events, updates, *([each[order] for each in raster] if record else ()))
 
+    @on_grid()
     def _present(self, spikes: NDArray[np.bool_], weights: Floats) -> tuple[NDArray[np.intp], ...]:
         """Show each picture to a copy of the network; return step, sample and neuron of every excitatory spike."""
         n_copies, n_steps, n_features = spikes.shape
@@ -480,14 +478,3 @@ class DiehlCook(ClassifierMixin, BaseEstimator):
 def _normalised(weights: Floats, total: float) -> Floats:
     """Scale the weights onto each neuron to the same sum."""
     return weights * (total / weights.sum(axis=0))
-
-
-@contextmanager
-def _numpy_code() -> Iterator[None]:
-    """Let Brian2 generate NumPy code, for which no compiler is needed, and restore its preference afterwards."""
-    before = prefs.codegen.target
-    prefs.codegen.target = "numpy"
-    try:
-        yield
-    finally:
-        prefs.codegen.target = before

@@ -146,6 +146,17 @@ def test_larva_connectome():
     assert np.array_equal(data.pair.values[twin], data.id.values[paired])
 
 
+@needs_data
+def test_spikes50():
+    data = datasets.load("spikes50")
+    assert is_labelled(data)
+    assert dict(data.sizes) == {"sample": 40_000, "neuron": 50}
+    assert set(np.unique(data.X)) == {0, 1}
+    # 175,945 spikes; the most active neuron fires in 27 % of the bins.
+    assert int(data.X.sum()) == 175_945
+    assert float(data.X.mean("sample").max()) == 0.273875
+
+
 def test_a_connectome_is_read_as_edges_between_the_rows_of_its_table(elsewhere, monkeypatch):
     folder = elsewhere / "data" / "larva_connectome"
     table = b",hemisphere,simple_group,class1,io,pair\n7,L,KCs,KC,inter,40\n40,R,KCs,KC,inter,7\n9,C,unk,unk,input,-1\n"
@@ -187,7 +198,7 @@ def test_a_damaged_file_is_refused_before_it_is_parsed(elsewhere, monkeypatch, n
         datasets.load(which)
 
 
-@pytest.mark.parametrize("name", ["mnist_small", "larva_connectome"])
+@pytest.mark.parametrize("name", ["mnist_small", "larva_connectome", "spikes50"])
 def test_absent_data_say_how_to_get_them(elsewhere, monkeypatch, name):
     with pytest.raises(DataError, match=r"there is no \S+ in BIONET_DATA=\S+; set BIONET_DATA to a folder that holds"):
         datasets.load(name)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "bionet").rglob("*.py"))
 FLOORS = (
     {"errors"},
-    {"random", "parameters", "progress", "cache"},
+    {"random", "parameters", "progress", "cache", "brian"},
     {"kernels", "datasets", "coding", "metrics"},
     {"results"},
     {"spiking", "energy", "hebbian", "rate"},

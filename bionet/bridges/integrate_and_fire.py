@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from brian2 import Clock, Network, NeuronGroup, SpikeMonitor, StateMonitor, Synapses, prefs, second, set_device
-from brian2.devices import reset_device
 from numpy.typing import NDArray
+
+from bionet.brian import import_brian2
+
+import_brian2()
+
+from brian2 import Clock, Network, NeuronGroup, SpikeMonitor, StateMonitor, Synapses, second  # noqa: E402
+
+from bionet.spiking.on_grid import on_grid  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def run_layers(
     -----
     Unit k of sample s is neuron ``s * n_units + k`` of its group.
     """
-    with _plain_brian():
+    with on_grid():
         clock = Clock(dt * second)
         groups = _groups(layers, X, alive, clock)
         links = zip(groups[:-1], groups[1:], layers[1:], strict=True)
@@ -152,16 +157,3 @@ def _in_order(
         first_unit += n_units
     spikes = np.concatenate(columns, axis=1)
     return iter(spikes[:, np.argsort(spikes[0], kind="stable")])
-
-
-@contextmanager
-def _plain_brian() -> Iterator[None]:
-    """Run Brian2 in this process and without a compiler, and leave its settings as they were."""
-    target = prefs.codegen.target
-    set_device("runtime")
-    try:
-        prefs.codegen.target = "numpy"
-        yield
-    finally:
-        prefs.codegen.target = target
-        reset_device()

@@ -2,201 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from bionet.errors import InputError, suggest
-from bionet.kernels.cpu.hopfield import settle
+from bionet.energy.inputs import (
+    check_choice,
+    check_clamp,
+    check_memory,
+    check_number,
+    check_signs,
+    check_table,
+    check_whole,
+)
+from bionet.energy.rules import RULES, hebb, pseudo_inverse, sequence, storkey
+from bionet.energy.settling import UPDATES, Recall, energy, fields, recall
+from bionet.energy.storage import load, save
+from bionet.errors import InputError
 from bionet.random import Stream
+
+__all__ = ["RULES", "Flow", "Hopfield", "Recall", "energy", "hebb", "pseudo_inverse", "recall", "sequence", "storkey"]
 
 Floats = NDArray[np.float64]
 States = NDArray[np.int8]
+PRECISIONS = ("float32", "float64")
 
 
-def hebb(patterns: Floats) -> Floats:
-    r"""Return Hebb's weights with their diagonal, :math:`J = X^\top X / N`.
-
-    Parameters
-    ----------
-    patterns : float array, shape (n_patterns, n_units)
-        -1 or +1.
-
-    References
-    ----------
-    J. J. Hopfield, "Neural networks and physical systems with emergent collective computational abilities",
-    PNAS 79 (1982).
-
-    Examples
-    --------
-    >>> hebb(np.array([[1.0, -1.0]])).tolist()
-    [[0.5, -0.5], [-0.5, 0.5]]
-    """
-    return patterns.T @ patterns / patterns.shape[1]
-
-
-def storkey(patterns: Floats) -> Floats:
-    r"""Return Storkey's weights with their diagonal; patterns are learnt one after the other.
-
-    .. math:: J_{ij} \mathrel{+}= (x_i x_j - x_i h_{ji} - h_{ij} x_j) / N, \quad h_{ij} = \sum_{k \ne i,j} J_{ik} x_k
-
-    Parameters
-    ----------
-    patterns : float array, shape (n_patterns, n_units)
-        -1 or +1.
-
-    Notes
-    -----
-    With :math:`x_j^2 = 1` the three terms are two outer products and a multiple of J itself, so that one pattern
-    costs :math:`N^2` operations. A pattern learnt a second time is unlearnt, all but 4/N of it; so patterns that have
-    much in common, as pictures do, undo each other, and :func:`pseudo_inverse` is the rule for those.
-
-    References
-    ----------
-    A. Storkey, "Increasing the capacity of a Hopfield network without sacrificing functionality", ICANN (1997).
-
-    Examples
-    --------
-    >>> storkey(np.array([[1.0, -1.0]])).tolist()
-    [[0.5, -0.5], [-0.5, 0.5]]
-    """
-    n_units = patterns.shape[1]
-    weights = np.zeros((n_units, n_units))
-    for x in patterns:
-        diagonal = weights.diagonal().copy()
-        field = weights @ x - diagonal * x
-        cross = np.outer(field, x)
-        weights += (np.outer(x, x) - cross - cross.T + 2.0 * weights - 2.0 * np.diag(diagonal)) / n_units
-    return weights
-
-
-def pseudo_inverse(patterns: Floats) -> Floats:
-    r"""Return the projector on the space of the patterns, :math:`J = X^+ X`, with its diagonal.
-
-    Parameters
-    ----------
-    patterns : float array, shape (n_patterns, n_units)
-        -1 or +1.
-
-    Notes
-    -----
-    Every pattern is stable as long as the patterns do not span the whole space, however correlated they are. The
-    pictures that are recalled well from noise are fewer than half as many as there are units.
-
-    References
-    ----------
-    L. Personnaz, I. Guyon, G. Dreyfus, "Collective computational properties of neural networks: new learning
-    mechanisms", Phys. Rev. A 34 (1986).
-
-    Examples
-    --------
-    >>> pseudo_inverse(np.array([[1.0, -1.0], [1.0, -1.0]])).round(12).tolist()
-    [[0.5, -0.5], [-0.5, 0.5]]
-    """
-    weights = np.linalg.pinv(patterns) @ patterns
-    return (weights + weights.T) / 2
-
-
-RULES = {"hebb": hebb, "storkey": storkey, "pseudo-inverse": pseudo_inverse}
-
-
-def energy(states: ArrayLike, weights: Floats, bias: Floats | float = 0.0) -> Floats:
-    r"""Return :math:`E(s) = -s^\top J s / 2 - b^\top s` of each state, dimensionless.
-
-    Parameters
-    ----------
-    states : array, shape (..., n_units)
-        -1 or +1.
-    weights : float array, shape (n_units, n_units)
-        Symmetric.
-    bias : float array, shape (n_units,), or float
-
-    Examples
-    --------
-    >>> energy([[1, 1], [1, -1]], np.array([[0.0, 0.5], [0.5, 0.0]])).tolist()
-    [-0.5, 0.5]
-    """
-    s = np.asarray(states, dtype=np.float64)
-    return -(s * (0.5 * (s @ weights) + bias)).sum(axis=-1)
-
-
-@dataclass(frozen=True)
-class Recall:
-    """What recall ended with.
+class Flow(NamedTuple):
+    """What graded units ended with.
 
     Attributes
     ----------
-    states : int8 array, shape (n_samples, n_units)
-        The last states.
-    sweeps : int64 array, shape (n_samples,)
-        Sweeps made, the last one, which changed nothing, included.
-    energy : float array, shape (n_samples,)
-        Of the last states, dimensionless.
+    states : float array, shape (n_samples, n_units)
+        The last outputs, between -1 and 1.
+    energies : float array, shape (n_steps + 1, n_samples)
+        At the start and after each step, dimensionless.
     settled : bool array, shape (n_samples,)
-        Whether a sweep changed nothing; False where the sweeps ran out first.
-    trajectory : int8 array, shape (n_sweeps + 1, n_samples, n_units), or None
-        The states at the start and after each sweep; what has settled stays.
+        Whether the outputs had come to rest.
     """
 
-    states: States
-    sweeps: NDArray[np.int64]
-    energy: Floats
+    states: Floats
+    energies: Floats
     settled: NDArray[np.bool_]
-    trajectory: States | None = None
-
-
-def recall(
-    states: ArrayLike,
-    weights: Floats,
-    bias: Floats,
-    free: NDArray[np.bool_],
-    max_sweeps: int,
-    stream: Stream,
-    record: bool = False,
-) -> Recall:
-    """Let the free units of each state follow their fields, one at a time, until none wants to change.
-
-    Parameters
-    ----------
-    states : array, shape (n_samples, n_units)
-        -1, +1, or 0 for a unit that is silent.
-    weights : float array, shape (n_units, n_units)
-        Dimensionless, from the unit of the row to the unit of the column.
-    bias : float array, shape (n_units,)
-    free : bool array, shape (n_units,)
-        The units that may change.
-    max_sweeps : int
-    stream : Stream
-        Draws the order of the units.
-    record : bool
-        Whether to keep the trajectory.
-
-    Notes
-    -----
-    A field within rounding of zero counts as zero and keeps the state, so the energy falls with every change. All
-    states follow the same orders, so what becomes of one does not depend on the others it is recalled with.
-
-    Examples
-    --------
-    >>> J = np.array([[0.0, 1.0], [1.0, 0.0]])
-    >>> recall([[1, -1]], J, np.zeros(2), np.array([False, True]), 9, Stream(0, "order")).states.tolist()
-    [[1, 1]]
-    """
-    ends = np.array(states, dtype=np.int8)
-    # A copy, because Numba compiles a second time for arrays that are read-only or not contiguous.
-    weights, bias = np.array(weights, dtype=np.float64, order="C"), np.array(bias, dtype=np.float64)
-    n_samples, n_units = ends.shape
-    trajectory = np.empty((max_sweeps + 1 if record else 0, n_samples, n_units), dtype=np.int8)
-    sweeps, settled = np.empty(n_samples, dtype=np.int64), np.empty(n_samples, dtype=np.bool_)
-    tie = n_units * np.finfo(float).eps * (np.abs(weights).sum(axis=0) + np.abs(bias)).max()
-    key = np.uint64(stream.key)
-    settle(ends, weights, bias, np.flatnonzero(free), tie, max_sweeps, key, trajectory, sweeps, settled)
-    kept = trajectory[: sweeps.max(initial=0) + 1] if record else None
-    return Recall(ends, sweeps, energy(ends, weights, bias), settled, kept)
 
 
 class Hopfield(BaseEstimator):
@@ -207,17 +60,21 @@ class Hopfield(BaseEstimator):
 
     Parameters
     ----------
-    rule : {"hebb", "storkey", "pseudo-inverse"}
-        How the weights follow from the patterns: :func:`hebb`, :func:`storkey`, :func:`pseudo_inverse`.
+    rule : {"hebb", "storkey", "pseudo-inverse", "sequence"}
+        How the weights follow from the patterns: :func:`hebb`, :func:`storkey`, :func:`pseudo_inverse`,
+        :func:`sequence`.
     diagonal : bool
         Whether a unit keeps its link to itself. It freezes states rather than storing them [2]_.
     seed : int
-        Of the order in which units are updated.
+        Of the order in which units are updated, and of noise.
+    dtype : {"float64", "float32"}
+        Of the weights; fields are always summed in double precision.
 
     Attributes
     ----------
     weights_ : float array, shape (n_units, n_units)
-        Symmetric, dimensionless. Recall leaves them alone.
+        From the unit of the row to the unit of the column, dimensionless; symmetric but for ``"sequence"``.
+        Recall leaves them alone.
     bias_ : float array, shape (n_units,)
         Zero; none of the rules sets one.
     patterns_ : int8 array, shape (n_patterns, n_units)
@@ -231,11 +88,13 @@ class Hopfield(BaseEstimator):
     Notes
     -----
     Units are updated one at a time, in a fresh random order each sweep, until a sweep changes nothing; a zero field
-    keeps the state. With symmetric weights and no negative diagonal the energy falls with every change.
+    keeps the state. With symmetric weights and no negative diagonal the energy falls with every change. Updated all at
+    once, they end in a fixed point or in two states that follow one another.
 
-    Hebb's rule holds about 0.138 N random patterns, with 1.6 % of the bits wrong [1]_; N / (4 ln N) without an error.
-    A settled state need not be a stored pattern: the reverse of every pattern is as stable as the pattern, the sign of
-    the sum of three patterns is stable at low load, and above the capacity almost no pattern is: :meth:`kind` tells.
+    Hebb's rule holds about 0.138 N random patterns, with 1.6 % of the bits wrong [1]_; N / (4 ln N) without an error:
+    :mod:`bionet.energy.theory` computes these numbers. A settled state need not be a stored pattern: the reverse of
+    every pattern is as stable as the pattern, the sign of the sum of three patterns is stable at low load, and above
+    the capacity almost no pattern is: :meth:`kind` tells.
 
     References
     ----------
@@ -251,18 +110,23 @@ class Hopfield(BaseEstimator):
     [[1, 1, 1, -1, -1, -1]]
     """
 
-    def __init__(self, rule: str = "hebb", diagonal: bool = False, seed: int = 0) -> None:
+    def __init__(self, rule: str = "hebb", diagonal: bool = False, seed: int = 0, dtype: str = "float64") -> None:
         self.rule = rule
         self.diagonal = diagonal
         self.seed = seed
+        self.dtype = dtype
 
     def fit(self, patterns: ArrayLike, y: None = None) -> Self:
         """Compute the weights from the patterns, shape (n_patterns, n_units), -1 or +1."""
-        if self.rule not in RULES:
-            raise InputError(f"Hopfield.rule: got {self.rule!r}{suggest(str(self.rule), RULES)}")
-        self.patterns_ = _signs("patterns", patterns)
-        self.weights_ = RULES[self.rule](self.patterns_.astype(np.float64))
-        self.bias_ = np.zeros(len(self.weights_))
+        check_choice(self, RULES, rule=self.rule)
+        check_choice(self, PRECISIONS, dtype=self.dtype)
+        self.patterns_ = check_signs(self, "patterns", patterns, reset=True)
+        n_units = self.patterns_.shape[1]
+        check_memory(self, n_units**2 * np.dtype(self.dtype).itemsize, f"weights of {n_units} units")
+        precise = self.dtype if self.rule in ("hebb", "sequence") else np.float64
+        weights = RULES[self.rule](self.patterns_.astype(precise))
+        self.weights_ = weights.astype(self.dtype, copy=False)
+        self.bias_ = np.zeros(n_units)
         if not self.diagonal:
             np.fill_diagonal(self.weights_, 0.0)
         return self
@@ -273,8 +137,10 @@ class Hopfield(BaseEstimator):
         clamp: ArrayLike | None = None,
         max_sweeps: int = 100,
         record: bool = False,
+        update: str = "asynchronous",
+        temperature: float = 0.0,
     ) -> Recall:
-        """Let states settle.
+        """Let states settle, and say what they have become.
 
         Parameters
         ----------
@@ -286,18 +152,90 @@ class Hopfield(BaseEstimator):
             Stop after so many sweeps even if units still change.
         record : bool
             Whether to keep the states after each sweep: ``trajectory``.
+        update : {"asynchronous", "synchronous"}
+            One unit at a time, or all at once, which can end in two states that follow one another for ever.
+        temperature : float
+            0, or that of Glauber's dynamics, which makes all ``max_sweeps`` sweeps.
         """
         start = self._states(states)
-        held = np.zeros(start.shape[1], dtype=bool) if clamp is None else np.asarray(clamp)
-        if held.dtype != bool or held.shape != (start.shape[1],):
-            raise InputError(
-                f"Hopfield.clamp: got {held.dtype} of shape {held.shape}; "
-                f"expected one bool for each of the {start.shape[1]} units"
-            )
-        if max_sweeps < 1:
-            raise InputError(f"Hopfield.max_sweeps: got {max_sweeps}; expected a whole number above 0, such as 100")
+        free = ~self._held(clamp)
+        check_whole(self, 100, max_sweeps=max_sweeps)
+        check_number(self, 0.1, zero=True, temperature=temperature)
+        check_choice(self, UPDATES, update=update)
         stream = Stream(self.seed, "hopfield/order")
-        return recall(start, self.weights_, self.bias_, ~held, max_sweeps, stream, record)
+        end = recall(start, self.weights_, self.bias_, free, max_sweeps, stream, record, update, temperature)
+        return replace(end, kind=self.kind(end.states), pattern=np.abs(self.overlap(end.states)).argmax(axis=1))
+
+    def predict(self, X: ArrayLike) -> States:
+        """Return what each row of X, -1 or +1, settles to."""
+        return self.recall(X).states
+
+    def score(self, X: ArrayLike, y: None = None) -> float:
+        """Return the mean overlap of the rows of X with what they settle to: 1 if all of them are remembered."""
+        return float((self.predict(X) * self._states(X)).mean(dtype=float))
+
+    def sample(
+        self, n_samples: int, n_sweeps: int = 100, clamp: ArrayLike | None = None, beta: float = 1.0, seed: int = 0
+    ) -> States:
+        """Draw states from the law exp(-beta E) / Z, each the end of its own chain of Glauber's dynamics.
+
+        Parameters
+        ----------
+        n_samples : int
+        n_sweeps : int
+        clamp : array, shape (n_units,) or (n_samples, n_units), optional
+            -1 or +1 for a unit that is held there, NaN for one that is free.
+        beta : float
+            1 / temperature, dimensionless.
+        seed : int
+        """
+        check_is_fitted(self)
+        check_whole(self, 100, n_samples=n_samples, n_sweeps=n_sweeps)
+        check_number(self, 1.0, beta=beta)
+        shape = n_samples, len(self.weights_)
+        held, fixed = check_clamp(self, clamp, *shape, (-1.0, 1.0))
+        stream = Stream(seed, "hopfield/sample")
+        start = np.where(held, fixed, np.where(stream.child("start").bernoulli(np.full(shape, 0.5)), 1.0, -1.0))
+        return recall(start, self.weights_, self.bias_, ~held, n_sweeps, stream, temperature=1 / beta).states
+
+    def flow(self, states: ArrayLike, gain: float = 4.0, max_steps: int = 10_000, step: float = 0.1) -> Flow:
+        r"""Let graded units settle: the continuous network of 1984.
+
+        .. math:: \tau \dot u = -u + J v + b, \quad v = \tanh(g u), \qquad
+                  E(v) = -\tfrac12 v^\top J v - b^\top v + \frac1g \sum_i \int_0^{v_i} \mathrm{artanh}(x)\,dx
+
+        Parameters
+        ----------
+        states : float array, shape (n_samples, n_units)
+            Outputs v to start from, in [-1, 1].
+        gain : float
+            g, dimensionless. As it grows, the places of rest become those of the two-valued units; below 1 over the
+            largest eigenvalue of J, all units come to rest at 0 (without bias).
+        max_steps : int
+        step : float
+            Of the exponential Euler method, in units of the time constant.
+
+        References
+        ----------
+        J. J. Hopfield, "Neurons with graded response have collective computational properties like those of
+        two-state neurons", PNAS 81 (1984).
+        """
+        check_is_fitted(self)
+        check_number(self, 4.0, gain=gain)
+        check_number(self, 0.1, step=step)
+        check_whole(self, 10_000, max_steps=max_steps)
+        v = np.clip(check_table(self, "states", states), -1 + 1e-12, 1 - 1e-12)
+        u, share, energies = np.arctanh(v) / gain, -np.expm1(-step), []
+        for _ in range(max_steps):
+            pull = v @ self.weights_ + self.bias_
+            energies.append(_graded_energy(v, pull, self.bias_, gain))
+            u = u + share * (pull - u)
+            before, v = v, np.tanh(gain * u)
+            if np.abs(v - before).max() < 1e-12 * step:
+                break
+        pull = v @ self.weights_ + self.bias_
+        energies.append(_graded_energy(v, pull, self.bias_, gain))
+        return Flow(v, np.array(energies), np.abs(v - np.tanh(gain * pull)).max(axis=1) < 1e-9)
 
     def energy(self, states: ArrayLike) -> Floats:
         """Return the energy of each state, dimensionless, shape (n_samples,)."""
@@ -305,15 +243,15 @@ class Hopfield(BaseEstimator):
 
     def field(self, states: ArrayLike) -> Floats:
         """Return the field on every unit, dimensionless, shape (n_samples, n_units)."""
-        return self._states(states) @ self.weights_ + self.bias_
+        return fields(self._states(states), self.weights_, self.bias_)
 
     def overlap(self, states: ArrayLike) -> Floats:
         """Return m = s'x / N of each state with each stored pattern, shape (n_samples, n_patterns)."""
-        s = self._states(states)
+        s = self._states(states).astype(np.float64)
         return s @ self.patterns_.T.astype(np.float64) / s.shape[1]
 
     def kind(self, states: ArrayLike) -> NDArray[np.str_]:
-        """Say what each state is: ``"stored"``, ``"reversed"``, ``"mixture"`` or ``"other"``.
+        """Say what each state is: ``"stored"``, ``"reversed"``, ``"mixture"`` or ``"spurious"``.
 
         Notes
         -----
@@ -322,21 +260,43 @@ class Hopfield(BaseEstimator):
         overlap = self.overlap(states)
         mixture = (np.abs(overlap) > 0.4).sum(axis=1) >= 3
         cases = [overlap.max(axis=1) > 0.9, overlap.min(axis=1) < -0.9, mixture]
-        return np.select(cases, ["stored", "reversed", "mixture"], "other")
+        return np.select(cases, ["stored", "reversed", "mixture"], "spurious")
+
+    def save(self, path: str | Path, force: bool = False) -> None:
+        """Write the network to an HDF5 file; ``force`` replaces one that is there."""
+        check_is_fitted(self)
+        save(self, path, force)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a network that :meth:`save` has written."""
+        return load(cls, path)
+
+    def pack(self) -> dict[str, NDArray]:
+        """Return all learned arrays by name, as :meth:`save` keeps them."""
+        return {"weights": self.weights_, "bias": self.bias_, "patterns": self.patterns_}
+
+    def unpack(self, arrays: dict[str, NDArray]) -> None:
+        """Take over the arrays that :meth:`pack` has returned."""
+        self.weights_, self.bias_, self.patterns_ = (arrays[name] for name in ("weights", "bias", "patterns"))
+        self.n_features_in_ = len(self.bias_)
 
     def _states(self, states: ArrayLike) -> States:
         check_is_fitted(self)
-        array = _signs("states", states)
-        if array.shape[1] != len(self.weights_):
-            raise InputError(f"Hopfield.states: got {array.shape[1]} units; the network has {len(self.weights_)}")
-        return array
+        return check_signs(self, "states", states)
+
+    def _held(self, clamp: ArrayLike | None) -> NDArray[np.bool_]:
+        n_units = len(self.weights_)
+        held = np.zeros(n_units, dtype=bool) if clamp is None else np.asarray(clamp)
+        if held.dtype != bool or held.shape != (n_units,):
+            raise InputError(
+                f"Hopfield.clamp: got {held.dtype} of shape {held.shape}; "
+                f"expected one bool for each of the {n_units} units"
+            )
+        return held
 
 
-def _signs(name: str, values: ArrayLike) -> States:
-    """Return a table of -1 and +1 as int8, or say what is wrong with it."""
-    array = np.asarray(values)
-    if array.ndim != 2 or array.size == 0:
-        raise InputError(f"Hopfield.{name}: got shape {array.shape}; expected (n_samples, n_units)")
-    if not np.all((array == 1) | (array == -1)):
-        raise InputError(f"Hopfield.{name}: got other values than -1 and +1; expected those, such as 2 * bits - 1")
-    return array.astype(np.int8)
+def _graded_energy(v: Floats, pull: Floats, bias: Floats, gain: float) -> Floats:
+    # The integral of artanh from 0 to v is ((1 + v) log(1 + v) + (1 - v) log(1 - v)) / 2.
+    inside = (xlogy(1 + v, 1 + v) + xlogy(1 - v, 1 - v)).sum(axis=1) / (2 * gain)
+    return inside - 0.5 * (v * (pull + bias)).sum(axis=1)

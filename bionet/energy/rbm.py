@@ -1,79 +1,40 @@
-"""The restricted Boltzmann machine, trained by centred contrastive divergence."""
+"""The restricted Boltzmann machine, trained by centred contrastive divergence or a better estimate of the gradient."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from bionet.errors import InputError
-from bionet.kernels.cpu.gibbs import sample
+from bionet.energy.annealing import log_partition
+from bionet.energy.harmonium import Harmonium, Statistics
+from bionet.energy.inputs import check_choice, check_memory, check_number, check_whole
+from bionet.energy.partition import Interval
+from bionet.energy.sampling import gibbs
+from bionet.energy.storage import load, save
+from bionet.energy.training import GRADIENTS, Ascent, Learned, Rule, begin
+from bionet.energy.units import Units, hidden_units, visible_units
+from bionet.errors import BionetError, InputError
+from bionet.kernels.cpu.blas import single
 from bionet.progress import Progress
 from bionet.random import Stream
 
-Floats = NDArray[np.float64]
+Floats = NDArray[Any]
 
-LARGEST_ENUMERATION = 25
-"""Units of the smaller layer up to which the partition function is summed exactly: some ten minutes."""
-SLIDING = 0.01
-"""The share of each batch in the running offsets (Melchior et al. 2016)."""
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Means over samples, or the difference of two such means: a gradient of the log-likelihood.
-
-    Attributes
-    ----------
-    weights : float array, shape (n_visible, n_hidden)
-        Mean of v h'.
-    visible_bias : float array, shape (n_visible,)
-        Mean of v.
-    hidden_bias : float array, shape (n_hidden,)
-        Mean of h.
-    """
-
-    weights: Floats
-    visible_bias: Floats
-    hidden_bias: Floats
-
-    def __sub__(self, other: Statistics) -> Statistics:
-        return Statistics(
-            self.weights - other.weights,
-            self.visible_bias - other.visible_bias,
-            self.hidden_bias - other.hidden_bias,
-        )
-
-    def centred(self, visible_offset: Floats, hidden_offset: Floats) -> Statistics:
-        r"""Return the gradient of the centred machine, in the parameters of the plain one.
-
-        .. math:: \Delta W = \langle (v-\mu)(h-\lambda)^\top \rangle_d - \langle (v-\mu)(h-\lambda)^\top \rangle_m,
-                  \quad \Delta b = \Delta\langle v \rangle - \Delta W \lambda,
-                  \quad \Delta c = \Delta\langle h \rangle - \Delta W^\top \mu
-
-        Parameters
-        ----------
-        visible_offset, hidden_offset : float arrays
-            :math:`\mu` and :math:`\lambda`; zero offsets change nothing.
-        """
-        weights = self.weights - np.outer(visible_offset, self.hidden_bias) - np.outer(self.visible_bias, hidden_offset)
-        return Statistics(
-            weights, self.visible_bias - weights @ hidden_offset, self.hidden_bias - visible_offset @ weights
-        )
+_MONITORED = 1000
 
 
 class RBM(TransformerMixin, BaseEstimator):
-    r"""A Boltzmann machine of 0/1 units in two layers, with links between the layers only.
+    r"""A Boltzmann machine of two layers, with links between the layers only.
 
     .. math:: E(v, h) = -v^\top W h - b^\top v - c^\top h, \qquad p(v, h) = e^{-E(v, h)} / Z
 
-    Contrastive divergence follows :math:`\langle v h^\top \rangle_{data} - \langle v h^\top \rangle_k`, the second
-    mean taken after k sweeps of alternating, parallel Gibbs sampling.
+    Learning climbs the log-likelihood: :math:`\langle v h^\top \rangle_{data} - \langle v h^\top \rangle_{model}`, and
+    the ways to do so differ in how they come by the second mean.
 
     Parameters
     ----------
@@ -84,15 +45,36 @@ class RBM(TransformerMixin, BaseEstimator):
     rate_decay : float or None
         The rate after t updates is ``learning_rate / (1 + t / rate_decay)``; None keeps it as it is.
     batch_size : int
-        Samples an update, and chains with ``persistent``.
+        Samples an update.
     n_iter : int
         Passes through the data.
     k : int
         Gibbs sweeps an update.
-    persistent : bool
-        Whether the chains go on from update to update (Tieleman 2008) or start anew from the data.
+    gradient : {"cd", "pcd", "tempering", "exact"}
+        Contrastive divergence: chains start anew from the data [1]_. Persistent chains go on from update to update
+        [2]_; tempered ones also exchange places with hotter ones [3]_. "exact" sums over all states of the smaller
+        layer.
+    n_chains : int or None
+        Persistent chains; None for as many as samples in a batch.
+    n_temperatures : int
+        Of "tempering": inverse temperatures from 0 to 1 in equal steps.
     centered : bool
-        Whether the gradient is the centred one [2]_: offsets start at the data's mean and 1/2, and slide.
+        Whether the gradient is the centred one [4]_: offsets start at the means of data and of hidden units without
+        a field, and slide.
+    momentum, weight_decay : float
+        The share of the last step in the next; the share of a weight that is lost, per unit of learning rate.
+    sparsity_target, sparsity_cost : float
+        What the mean of each hidden unit is drawn to, and how strongly; 0 for not at all.
+    visible : {"bernoulli", "spin", "softmax", "labelled", "gaussian"}
+        Kind of visible units (:mod:`bionet.energy.units`): 0/1, -1/+1, one of ``n_states`` alternatives in as many
+        columns (Potts), 0/1 with one such unit at the end, or any number, with variance 1 about its field:
+        standardise such data.
+    hidden : {"bernoulli", "spin", "relu"}
+        Kind of hidden units; "relu" are at least 0. "gaussian" with "relu" has no finite Z in general, and is refused.
+    n_states : int
+        Alternatives of a "softmax" unit, or of the label of "labelled" ones.
+    dtype : {"float64", "float32"}
+        Of all numbers learned; products are twice as fast in the second.
     seed : int
         Of weights, order of samples and Gibbs sampling.
 
@@ -101,31 +83,47 @@ class RBM(TransformerMixin, BaseEstimator):
     weights_ : float array, shape (n_visible, n_hidden)
         Dimensionless, started from N(0, 0.01).
     visible_bias_ : float array, shape (n_visible,)
-        Started at log p / (1 - p) of the data's mean p.
+        Started such that free units have the data's means: at log p / (1 - p) for 0/1 units.
     hidden_bias_ : float array, shape (n_hidden,)
         Started at 0.
+    base_bias_ : float array, shape (n_visible,)
+        What the visible bias started at; likelihoods are estimated along a path from there.
+    learned_ : Learned
+        The arrays above with chains, velocities and offsets: all that learning changes.
     n_iter_ : int
         Passes made.
     history_ : dict of float arrays, shape (n_iter,)
-        ``"reconstruction"``: mean squared difference between data and first reconstruction; a monitor, not a score.
+        ``"reconstruction"``: mean squared difference between (at most 1000 samples of) data and its first
+        reconstruction; a monitor, not a score.
 
     Raises
     ------
     InputError
-        If a parameter is out of range, or X does not lie in [0, 1].
+        If a parameter is out of range, or X holds what a visible unit cannot be.
+    BionetError
+        If learning diverges: in the epoch that it names. The machine is left as it was before that epoch.
 
     Notes
     -----
-    X holds bits, or grey levels taken as probabilities; which of the two decides what a likelihood means. Grey pictures
-    are learnt better as bits, such as a :func:`bionet.coding.thermometer` code. Hidden probabilities, not samples,
-    enter the statistics of both phases. With ``persistent``, a rate that does not decay
-    ends in divergence after some thousand updates.
+    X of 0/1 units holds bits, or grey levels taken as probabilities; which of the two decides what a likelihood means.
+    Hidden means, not samples, enter the statistics of both phases. With "pcd", a rate that does not decay ends in
+    divergence of the likelihood after some thousand updates [5]_.
+
+    The same seed gives the same bits for any number of threads. Ctrl-C ends ``fit`` between two updates;
+    :meth:`resume` then goes on, in this process or, with :meth:`save` and :meth:`load`, in another, and ends at the
+    same bits as if nothing had happened.
 
     References
     ----------
     .. [1] G. E. Hinton, "Training products of experts by minimizing contrastive divergence",
        Neural Computation 14 (2002).
-    .. [2] J. Melchior, A. Fischer, L. Wiskott, "How to center deep Boltzmann machines", JMLR 17 (2016).
+    .. [2] T. Tieleman, "Training restricted Boltzmann machines using approximations to the likelihood gradient",
+       ICML (2008).
+    .. [3] G. Desjardins, A. Courville, Y. Bengio, P. Vincent, O. Delalleau, "Parallel tempering for training of
+       restricted Boltzmann machines", AISTATS (2010).
+    .. [4] J. Melchior, A. Fischer, L. Wiskott, "How to center deep Boltzmann machines", JMLR 17 (2016).
+    .. [5] A. Fischer, C. Igel, "Empirical analysis of the divergence of Gibbs sampling based learning algorithms for
+       restricted Boltzmann machines", ICANN (2010).
 
     Examples
     --------
@@ -143,8 +141,18 @@ class RBM(TransformerMixin, BaseEstimator):
         batch_size: int = 20,
         n_iter: int = 40,
         k: int = 1,
-        persistent: bool = False,
+        gradient: str = "cd",
+        n_chains: int | None = None,
+        n_temperatures: int = 10,
         centered: bool = True,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        sparsity_target: float = 0.1,
+        sparsity_cost: float = 0.0,
+        visible: str = "bernoulli",
+        hidden: str = "bernoulli",
+        n_states: int = 2,
+        dtype: str = "float64",
         seed: int = 0,
     ) -> None:
         self.n_components = n_components
@@ -153,174 +161,294 @@ class RBM(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.n_iter = n_iter
         self.k = k
-        self.persistent = persistent
+        self.gradient = gradient
+        self.n_chains = n_chains
+        self.n_temperatures = n_temperatures
         self.centered = centered
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.sparsity_target = sparsity_target
+        self.sparsity_cost = sparsity_cost
+        self.visible = visible
+        self.hidden = hidden
+        self.n_states = n_states
+        self.dtype = dtype
         self.seed = seed
 
     def fit(self, X: ArrayLike, y: None = None, progress: Progress | None = None) -> Self:
-        """Learn from X, shape (n_samples, n_visible), in [0, 1]."""
+        """Learn from X, shape (n_samples, n_visible), from the start."""
         self._check()
-        X = self._pictures(X, reset=True)
-        self._start(X)
-        offsets = X.mean(axis=0) * self.centered, np.full(self.n_components, 0.5 * self.centered)
-        chains = Stream(self.seed, "rbm/chains").bernoulli(np.full((self.batch_size, X.shape[1]), 0.5)).astype(float)
-        order, draws = Stream(self.seed, "rbm/order"), Stream(self.seed, "rbm/gibbs")
-        error = np.zeros(self.n_iter)
-        update = 0
-        for epoch in (progress or Progress())(range(self.n_iter), "RBM"):
-            shuffled = X[order.permutation(len(X), epoch)]
-            for batch in (shuffled[i : i + self.batch_size] for i in range(0, len(X), self.batch_size)):
-                positive = self.statistics(batch)
-                chains = self._gibbs(chains if self.persistent else batch, self.k, draws, update * self.k)
-                rate = self.learning_rate / (1.0 + update / self.rate_decay if self.rate_decay else 1.0)
-                self._climb((positive - self.statistics(chains)).centred(*offsets), rate)
-                if self.centered:
-                    offsets = _slide(offsets[0], batch.mean(axis=0)), _slide(offsets[1], positive.hidden_bias)
-                update += 1
-            error[epoch] = ((X - self._visible(self._hidden(X))) ** 2).mean()
-        self.n_iter_, self.history_ = self.n_iter, {"reconstruction": error}
+        X = self._data(X, reset=True)
+        self._begin(X)
+        return self._go_on(X, progress)
+
+    def resume(self, X: ArrayLike, progress: Progress | None = None) -> Self:
+        """Go on with a :meth:`fit` to the same X that was interrupted, or whose ``n_iter`` has been raised since."""
+        check_is_fitted(self)
+        self._check()
+        return self._go_on(self._data(X), progress)
+
+    def partial_fit(self, X: ArrayLike, y: None = None) -> Self:
+        """Learn from X once, in batches as they come; from the start if nothing has been learned yet."""
+        self._check()
+        first = not hasattr(self, "learned_")
+        X = self._data(X, reset=first)
+        if first:
+            self._begin(X)
+        before, ascent = self.learned_.copy(), self._ascent()
+        with single():
+            for start in range(0, len(X), self.batch_size):
+                ascent.update(X, np.arange(start, min(start + self.batch_size, len(X))))
+        self._refuse_divergence(before, "in this call of partial_fit")
         return self
 
     def transform(self, X: ArrayLike, alive: NDArray[np.bool_] | None = None) -> Floats:
-        """Return the probability that each hidden unit is on, shape (n_samples, n_hidden).
+        """Return the mean of each hidden unit, for 0/1 units its probability, shape (n_samples, n_hidden).
 
         Parameters
         ----------
         X : array, shape (n_samples, n_visible)
-            In [0, 1], dimensionless.
         alive : array of bool, shape (n_hidden,), optional
-            False where a unit is silent: it is never on.
+            False where a unit is silent: it is 0.
         """
         check_is_fitted(self)
-        hidden = self._hidden(self._pictures(X))
+        hidden = self.pair.given_visible(self._data(X))
         return hidden if alive is None else hidden * alive
 
+    def reconstruct(self, hidden: ArrayLike) -> Floats:
+        """Return the mean of each visible unit given rows of hidden ones, shape (n_samples, n_visible)."""
+        check_is_fitted(self)
+        return self.pair.given_hidden(np.asarray(hidden, dtype=self.weights_.dtype))
+
     def energy(self, visible: ArrayLike, hidden: ArrayLike) -> Floats:
-        """Return E(v, h) of each pair of rows, dimensionless, shape (n_samples,)."""
-        v, h = np.asarray(visible, dtype=float), np.asarray(hidden, dtype=float)
-        return -((v @ self.weights_) * h).sum(axis=-1) - v @ self.visible_bias_ - h @ self.hidden_bias_
+        """Return E(v, h) of each pair of rows, shape (n_samples,); continuous units add half their square."""
+        return self.pair.energy(visible, hidden)
 
     def free_energy(self, visible: ArrayLike) -> Floats:
-        r"""Return :math:`F(v) = -b^\top v - \sum_j \log(1 + e^{c_j + (W^\top v)_j})`, shape (n_samples,), in nats."""
-        v = np.asarray(visible, dtype=float)
-        return -v @ self.visible_bias_ - np.logaddexp(0.0, v @ self.weights_ + self.hidden_bias_).sum(axis=-1)
+        r"""Return F(v), the hidden units summed out, shape (n_samples,), in nats.
 
-    def log_partition(self) -> float:
-        """Return log Z, exactly, by a sum over all states of the smaller layer.
-
-        Raises
-        ------
-        InputError
-            If the smaller layer has more than 25 units.
+        For 0/1 units it is :math:`-b^\top v - \sum_j \log(1 + e^{c_j + (W^\top v)_j})`.
         """
-        return self._sum_out()[0]
+        v = np.asarray(visible, dtype=float)
+        if v.shape[-1:] != self.visible_bias_.shape:
+            raise InputError(f"RBM.visible: got shape {v.shape}; expected (n_samples, {len(self.visible_bias_)})")
+        return self.pair.free_energy(v)
+
+    def log_partition(
+        self,
+        n_betas: int = 1000,
+        n_runs: int = 100,
+        seed: int = 0,
+        betas: Floats | None = None,
+        exact: bool | None = None,
+        progress: Progress | None = None,
+    ) -> Interval:
+        """Return log Z in nats: exactly where it is quickly summed, else an interval by annealing in both directions.
+
+        Parameters
+        ----------
+        n_betas, n_runs, seed, betas
+            Of the annealing; see :func:`bionet.energy.partition.interval`.
+        exact : bool, optional
+            True for a sum whatever it takes (at most 25 two-valued units in the smaller layer: some ten minutes), False
+            for annealing; if absent, a sum up to 20 units.
+        """
+        check_is_fitted(self)
+        return log_partition(self.pair, self.base_bias_, n_betas, n_runs, seed, betas, exact, progress)
+
+    def log_likelihood(self, X: ArrayLike, **how: Any) -> Interval:
+        """Return the mean log-likelihood of the rows of X, in nats; ``how`` as :meth:`log_partition` takes it."""
+        check_is_fitted(self)
+        return -float(self.free_energy(self._data(X)).mean(dtype=np.float64)) - self.log_partition(**how)
 
     def score_samples(self, X: ArrayLike) -> Floats:
-        """Return the exact log-likelihood of each row of bits, -F(v) - log Z, in nats, shape (n_samples,)."""
+        """Return the log-likelihood of each row, -F(v) - log Z, in nats, with the estimate where Z is an interval."""
         check_is_fitted(self)
-        return -self.free_energy(self._pictures(X)) - self.log_partition()
+        return -self.free_energy(self._data(X)) - self.log_partition().estimate
+
+    def score(self, X: ArrayLike, y: None = None) -> float:
+        """Return the mean log-likelihood of the rows of X, in nats; the middle one where it is an interval."""
+        return self.log_likelihood(X).estimate
 
     def statistics(self, visible: Floats) -> Statistics:
-        """Return the means of v h', v and h over rows of the visible layer, h by its probabilities."""
-        hidden = self._hidden(visible)
-        return Statistics(visible.T @ hidden / len(visible), visible.mean(axis=0), hidden.mean(axis=0))
+        """Return the means of v h', v and h over rows of the visible layer, h by its means."""
+        return self.pair.statistics(visible)
 
     def model_statistics(self) -> Statistics:
         """Return the exact means of v h', v and h under the model, by enumeration of the smaller layer."""
-        return self._sum_out()[1]
+        check_is_fitted(self)
+        return self.pair.sum_out()[1]
 
     def gibbs(self, visible: ArrayLike, n_sweeps: int = 1, seed: int = 0) -> Floats:
-        """Return the visible layer after alternating Gibbs sweeps from ``visible``, 0/1, of the same shape."""
+        """Return the visible layer after alternating Gibbs sweeps from ``visible``, of the same shape."""
         check_is_fitted(self)
-        return self._gibbs(self._pictures(visible), n_sweeps, Stream(seed, "rbm/sample"), 0)
+        return gibbs(self.pair, self._data(visible), n_sweeps, Stream(seed, "rbm/sample"))[0]
 
-    def sample(self, n_samples: int, n_sweeps: int = 1000, seed: int = 0) -> Floats:
-        """Return 0/1 pictures, each the end of its own chain that starts from fair coins."""
+    def sample(
+        self,
+        n_samples: int,
+        n_sweeps: int = 1000,
+        clamp: ArrayLike | None = None,
+        beta: float = 1.0,
+        seed: int = 0,
+        means: bool = False,
+        progress: Progress | None = None,
+    ) -> Floats:
+        """Return states of the visible layer, each the end of its own chain, which starts from units without a field.
+
+        Parameters
+        ----------
+        n_samples, n_sweeps : int
+        clamp : float array, shape (n_visible,) or (n_samples, n_visible), optional
+            What units are held at, NaN where they are free: the others are sampled from the law that remains.
+        beta : float
+            Inverse temperature; 0 leaves units without a field.
+        seed : int
+        means : bool
+            Whether to return the means that the last states were drawn with, which make smoother pictures.
+        """
         check_is_fitted(self)
-        start = Stream(seed, "rbm/start").bernoulli(np.full((n_samples, len(self.visible_bias_)), 0.5))
-        return self._gibbs(start.astype(float), n_sweeps, Stream(seed, "rbm/sample"), 0)
+        check_whole("RBM.sample", 10, n_samples=n_samples, n_sweeps=n_sweeps)
+        check_number("RBM.sample", 1.0, zero=True, beta=beta)
+        shape = n_samples, len(self.visible_bias_)
+        held = None if clamp is None else self._held(clamp, shape)
+        start = self.pair.visible.sample(np.zeros(shape, self.weights_.dtype), Stream(seed, "rbm/start"), 0)
+        return gibbs(self.pair, start, n_sweeps, Stream(seed, "rbm/sample"), held, beta, progress)[int(means)]
+
+    def inpaint(self, X: ArrayLike, n_sweeps: int = 100, seed: int = 0) -> Floats:
+        """Return X with its NaN replaced by the means of those units given the others, after so many Gibbs sweeps."""
+        check_is_fitted(self)
+        pictures = np.asarray(X, dtype=self.weights_.dtype)
+        if pictures.ndim != 2:
+            raise InputError(f"RBM.inpaint: got shape {pictures.shape}; expected (n_samples, n_visible)")
+        return self.sample(len(pictures), n_sweeps, pictures, seed=seed, means=True)
+
+    def save(self, path: str | Path, force: bool = False) -> None:
+        """Write the machine to an HDF5 file, chains and clock included; ``force`` replaces one that is there."""
+        check_is_fitted(self)
+        save(self, path, force)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a machine that :meth:`save` has written."""
+        return load(cls, path)
+
+    def pack(self) -> dict[str, Floats]:
+        """Return all learned arrays by name, as :meth:`save` keeps them."""
+        return {**self.learned_.pack(), "base_bias": self.base_bias_, **self.history_}
+
+    def unpack(self, arrays: dict[str, Floats]) -> None:
+        """Take over the arrays that :meth:`pack` has returned."""
+        self.learned_, self.base_bias_ = Learned.unpack(arrays), arrays["base_bias"]
+        self.history_ = {"reconstruction": arrays.get("reconstruction", np.full(0, np.nan))}
+        self.n_iter_, self.n_features_in_ = len(self.history_["reconstruction"]), len(self.base_bias_)
+        self._show()
+
+    @property
+    def pair(self) -> Harmonium:
+        """The law of the two layers."""
+        visible, hidden = self._units()
+        return Harmonium(self.weights_, self.visible_bias_, self.hidden_bias_, visible, hidden)
+
+    def _units(self) -> tuple[Units, Units]:
+        return visible_units("RBM", self.visible, self.n_states), hidden_units("RBM", self.hidden)
+
+    def _rule(self) -> Rule:
+        return Rule(
+            *(self.gradient, self.k, self.n_chains or self.batch_size, self.n_temperatures, self.learning_rate),
+            *(self.rate_decay, self.momentum, self.weight_decay, self.sparsity_target, self.sparsity_cost),
+            *(self.centered,),
+        )
 
     def _check(self) -> None:
-        whole = {"n_components": 100, "batch_size": 20, "n_iter": 40, "k": 1}
-        for name, example in whole.items():
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise InputError(f"RBM.{name}: got {value!r}; expected a whole number above 0, such as {example}")
-        for name, such in {"learning_rate": 0.05, "rate_decay": 3000.0}.items():
-            value = getattr(self, name)
-            if not (name == "rate_decay" and value is None) and not 0 < value < np.inf:
-                raise InputError(f"RBM.{name}: got {value!r}; expected a positive number, such as {such:g}")
+        check_whole(self, 100, n_components=self.n_components, n_chains=self.n_chains or 1)
+        check_whole(self, 20, batch_size=self.batch_size)
+        check_whole(self, 40, n_iter=self.n_iter)
+        check_whole(self, 1, k=self.k)
+        check_whole(self, 10, least=2, n_temperatures=self.n_temperatures)
+        check_number(self, 0.05, learning_rate=self.learning_rate)
+        if self.rate_decay is not None:
+            check_number(self, 3000.0, rate_decay=self.rate_decay)
+        check_number(self, 0.5, zero=True, momentum=self.momentum, sparsity_target=self.sparsity_target)
+        check_number(self, 2e-4, zero=True, weight_decay=self.weight_decay, sparsity_cost=self.sparsity_cost)
+        check_choice(self, GRADIENTS, gradient=self.gradient)
+        check_choice(self, ("float32", "float64"), dtype=self.dtype)
+        visible, hidden = self._units()
+        if visible.name == "gaussian" and hidden.name == "relu":
+            raise InputError(
+                'RBM.hidden: got "relu" with "gaussian" visible units; expected "bernoulli" or "spin" there'
+            )
+        if self.momentum >= 1:
+            raise InputError(f"RBM.momentum: got {self.momentum!r}; expected a number below 1, such as 0.5")
 
-    def _pictures(self, X: ArrayLike, reset: bool = False) -> Floats:
-        pictures: Floats = validate_data(self, X, reset=reset, dtype=np.float64)
-        least, most = pictures.min(), pictures.max()
-        if least < 0 or most > 1:
-            raise InputError(f"RBM.X: got values from {least:g} to {most:g}; expected [0, 1], such as X / X.max()")
+    def _data(self, X: ArrayLike, reset: bool = False) -> Floats:
+        """Return X as numbers that the visible units can be, or means of such."""
+        try:
+            pictures: Floats = validate_data(self, X, reset=reset, dtype=np.dtype(self.dtype), order="C")
+        except ValueError as error:
+            raise InputError(f"RBM.X: {error}") from error
+        self._units()[0].check("RBM.X", pictures)
         return pictures
 
-    def _start(self, X: Floats) -> None:
-        shape = X.shape[1], self.n_components
-        self.weights_ = 0.01 * Stream(self.seed, "rbm/weights").normal(shape)
-        mean = (X.sum(axis=0) + 0.5) / (len(X) + 1.0)
-        self.visible_bias_, self.hidden_bias_ = np.log(mean / (1.0 - mean)), np.zeros(self.n_components)
+    def _held(self, clamp: ArrayLike, shape: tuple[int, int]) -> Floats:
+        array = np.asarray(clamp, dtype=self.weights_.dtype)
+        if array.shape not in (shape[1:], shape):
+            raise InputError(f"RBM.clamp: got shape {array.shape}; expected {shape[1:]} or {shape}")
+        held = np.broadcast_to(array, shape)
+        given = held[~np.isnan(held)]
+        if given.size and self.visible not in ("softmax", "labelled"):
+            self._units()[0].check("RBM.clamp", given)
+        return held
 
-    def _climb(self, gradient: Statistics, rate: float) -> None:
-        self.weights_ += rate * gradient.weights
-        self.visible_bias_ += rate * gradient.visible_bias
-        self.hidden_bias_ += rate * gradient.hidden_bias
+    def _begin(self, X: Floats) -> None:
+        size = np.dtype(self.dtype).itemsize * self.n_components
+        rows = self._rule().n_chains * (self.n_temperatures if self.gradient == "tempering" else 1)
+        check_memory(self, size * (3.0 * X.shape[1] + 4.0 * rows), "its weights, their copies and its chains")
+        visible, hidden = self._units()
+        mean = X.mean(axis=0, dtype=np.float64).astype(X.dtype)
+        self.learned_ = begin(self._rule(), visible, hidden, mean, len(X), self.n_components, self.seed, "rbm")
+        self.base_bias_ = self.learned_.visible_bias.copy()
+        self.history_ = {"reconstruction": np.full(0, np.nan)}
+        self.n_iter_ = 0
+        self._show()
 
-    def _hidden(self, visible: Floats) -> Floats:
-        return expit(visible @ self.weights_ + self.hidden_bias_)
+    def _show(self) -> None:
+        learned: Learned = self.learned_
+        self.weights_ = learned.weights
+        self.visible_bias_, self.hidden_bias_ = learned.visible_bias, learned.hidden_bias
 
-    def _visible(self, hidden: Floats) -> Floats:
-        return expit(hidden @ self.weights_.T + self.visible_bias_)
+    def _ascent(self) -> Ascent:
+        draws = Stream(self.seed, "rbm/gibbs")
+        return Ascent(self._rule(), *self._units(), self.learned_, self.batch_size, draws)
 
-    def _gibbs(self, visible: Floats, n_sweeps: int, draws: Stream, step: int) -> Floats:
-        """Sample hidden, then visible units, ``n_sweeps`` times; the draws are steps ``2 * step`` and on."""
-        key = np.uint64(draws.key)
-        for sweep in range(step, step + n_sweeps):
-            hidden = sample(self._hidden(visible), key, np.uint64(2 * sweep))
-            visible = sample(self._visible(hidden), key, np.uint64(2 * sweep + 1))
-        return visible
+    def _go_on(self, X: Floats, progress: Progress | None) -> Self:
+        """Make the updates that are left; where the clock stands says which."""
+        ascent, order, size = self._ascent(), Stream(self.seed, "rbm/order"), self.batch_size
+        n_batches = -(-len(X) // size)
+        done, missing = divmod(int(self.learned_.clock[0]), n_batches)
+        if done > self.n_iter_ and not missing:  # it was interrupted when all but this was done
+            self._note(X[:_MONITORED], done - 1)
+        with single():
+            for epoch in (progress or Progress())(range(min(done, self.n_iter), self.n_iter), "RBM"):
+                before = self.learned_.copy()
+                rows = order.permutation(len(X), epoch)
+                for start in range((missing if epoch == done else 0) * size, len(X), size):
+                    ascent.update(X, rows[start : start + size])
+                self._refuse_divergence(before, f"in epoch {epoch + 1}")
+                self._note(X[:_MONITORED], epoch)
+        return self
 
-    def _sum_out(self) -> tuple[float, Statistics]:
-        """Return log Z and the model's means; of the two layers, the smaller one is enumerated."""
-        check_is_fitted(self)
-        if len(self.visible_bias_) <= len(self.hidden_bias_):
-            return _enumerate(self.weights_, self.visible_bias_, self.hidden_bias_)
-        log_z, turned = _enumerate(self.weights_.T, self.hidden_bias_, self.visible_bias_)
-        return log_z, Statistics(turned.weights.T, turned.hidden_bias, turned.visible_bias)
+    def _note(self, X: Floats, epoch: int) -> None:
+        error = ((X - self.pair.given_hidden(self.pair.given_visible(X))) ** 2).mean(dtype=np.float64)
+        so_far = self.history_["reconstruction"][:epoch]
+        gap = np.full(epoch - len(so_far), np.nan)
+        self.history_ = {"reconstruction": np.concatenate([so_far, gap, [error]])}
+        self.n_iter_ = epoch + 1
 
-
-def _slide(offset: Floats, mean: Floats) -> Floats:
-    return (1.0 - SLIDING) * offset + SLIDING * mean
-
-
-def _enumerate(weights: Floats, bias: Floats, other_bias: Floats, rows: int = 1 << 12) -> tuple[float, Statistics]:
-    """Sum over all states of the layer of ``bias``, the other layer summed out in closed form."""
-    n_units = len(bias)
-    if n_units > LARGEST_ENUMERATION:
-        raise InputError(
-            f"RBM.log_partition: got {n_units} units in the smaller layer; expected at most {LARGEST_ENUMERATION}"
-        )
-    log_z = -np.inf
-    total = Statistics(np.zeros_like(weights), np.zeros_like(bias), np.zeros_like(other_bias))
-    for start in range(0, 1 << n_units, rows):
-        codes = np.arange(start, min(start + rows, 1 << n_units))
-        states = (codes[:, None] >> np.arange(n_units) & 1).astype(float)
-        field = states @ weights + other_bias
-        log_weight = states @ bias + np.logaddexp(0.0, field).sum(axis=1)
-        before, log_z = log_z, np.logaddexp(log_z, _log_sum(log_weight))
-        share, old = np.exp(log_weight - log_z)[:, None], np.exp(before - log_z)
-        other = expit(field)
-        total = Statistics(
-            old * total.weights + (share * states).T @ other,
-            old * total.visible_bias + (share * states).sum(axis=0),
-            old * total.hidden_bias + (share * other).sum(axis=0),
-        )
-    return float(log_z), total
-
-
-def _log_sum(log_weight: Floats) -> float:
-    top = log_weight.max()
-    return float(top + np.log(np.exp(log_weight - top).sum()))
+    def _refuse_divergence(self, before: Learned, when: str) -> None:
+        if self.learned_.diverged():
+            self.learned_.restore(before)
+            raise BionetError(
+                f"RBM.learning_rate: learning diverged {when} at {self.learning_rate:g}; the weights are those of "
+                f"before; take a smaller one, such as {self.learning_rate / 10:g}"
+            )

@@ -23,9 +23,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from brian2 import second
-
+from bionet.brian import import_brian2
 from bionet.errors import InputError
+
+import_brian2()
+
+from brian2 import second  # noqa: E402
 
 _FROZEN = "w : 1\nfrozen : boolean (shared)\n"
 

@@ -7,7 +7,8 @@ import gc
 import secrets
 import sys
 import time
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from brian2.codegen.codeobject import CodeObject
@@ -15,30 +16,38 @@ from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.clocks import Clock
 from brian2.core.network import Network, TextReport
 from brian2.core.preferences import prefs
-from brian2.devices.device import RuntimeDevice, all_devices
+from brian2.devices.device import all_devices
 from brian2.groups.group import Group, get_local_namespace
-from brian2.synapses.synapses import Synapses
+from brian2.synapses.synapses import Synapses, SynapticPathway
 from brian2.units import Quantity, check_units, second
 from brian2.utils.logger import get_logger
 
 from bionet.errors import BionetError, InputError, suggest
 from bionet.random import Stream
+from bionet.spiking.conduction import conduction_of
 from bionet.spiking.connect import create, recognise
 from bionet.spiking.engines.grid import Grid, Randomness, Surroundings
+from bionet.spiking.fused import FUSED, FusedCode
 from bionet.spiking.guards import check, check_solution, diverged, first_nonfinite
 from bionet.spiking.pathways import SpikeQueue
-from bionet.spiking.reading import FUSED, FusedCode, Reading, read
+from bionet.spiking.reading import Reading, read
+from bionet.spiking.refusals import RefusingDevice, check_texts, check_traces, watch
 from bionet.spiking.solutions import kept_solutions
+from bionet.spiking.states import restore, store
+
+if TYPE_CHECKING:
+    from bionet.spiking.engines.event import Event
+    from bionet.spiking.engines.event_memory import Accuracy, Memory
 
 logger = get_logger(__name__)
 
-_OPTIONS: dict[str, tuple[Any, ...]] = {"engine": ("grid",), "rng": ("bionet", "numpy"), "threads": (1,)}
+_OPTIONS: dict[str, tuple[Any, ...]] = {"engine": ("grid", "event"), "rng": ("bionet", "numpy"), "threads": (1,)}
 _MANY_SYNAPSES = 1e7
 # What scripts give to any device, and this one has no use for.
 _IGNORED = {"directory", "with_output", "profile", "clean", "compile", "run", "debug", "build_on_run"}
 
 
-class BionetDevice(RuntimeDevice):
+class BionetDevice(RefusingDevice):
     """Runs Brian2's networks with bionet's engines; chosen by ``set_device("bionet")``.
 
     Options of ``set_device``: ``engine`` ("grid"), ``rng`` ("bionet": counter-based random numbers; "numpy": drawn as
@@ -49,7 +58,10 @@ class BionetDevice(RuntimeDevice):
         super().__init__()
         self.rng = "bionet"
         self.randomness = Randomness(secrets.randbits(62))
-        self.seeded, self.connections = False, 0
+        self.seeded, self.connections, self.quiet = False, 0, False
+        self.engine = "grid"
+        self.left: Memory | None = None
+        self.last_event: Event | None = None
         self.warned: set[str] = set()
         self.last_reading: Reading | None = None
 
@@ -70,8 +82,9 @@ class BionetDevice(RuntimeDevice):
             elif value not in _OPTIONS[name]:
                 choices = ", ".join(map(repr, _OPTIONS[name]))
                 raise InputError(f"set_device('bionet'): {name}: got {value!r}; expected one of {choices}")
-        self.rng = known.get("rng", "bionet")
-        super().activate(build_on_run, **options)
+        self.rng, self.engine = known.get("rng", "bionet"), known.get("engine", "grid")
+        # Brian2 gives these back when it returns to this device, which is no reason to draw the same numbers again.
+        super().activate(build_on_run, **{name: value for name, value in options.items() if name != "seed"})
 
     # Code
 
@@ -140,6 +153,7 @@ class BionetDevice(RuntimeDevice):
         """
         if namespace is None:
             namespace = get_local_namespace(level=level + 2)
+        check_texts(f"{synapses.name}.connect", condition=condition, i=i, j=j, p=p, n=n)
         found = recognise(synapses, condition, i, j, p, n, skip_if_invalid, namespace=namespace)
         if found is None or (found.random and not self._draws_connections(found.expected)):
             original = Synapses.connect.original_function
@@ -165,12 +179,28 @@ class BionetDevice(RuntimeDevice):
 
     def get_random_state(self) -> dict[str, Any]:
         """Return the state of all random numbers."""
-        return {**super().get_random_state(), "bionet": copy.deepcopy(self.randomness)}
+        return {**super().get_random_state(), "bionet": asdict(self.randomness)}
 
     def set_random_state(self, state: dict[str, Any]) -> None:
         """Set the state of all random numbers."""
         super().set_random_state(state)
-        self.randomness = copy.deepcopy(state["bionet"])
+        self.randomness = Randomness(**copy.deepcopy(state["bionet"]))
+
+    # States
+
+    def network_store(self, network: Network, name: str = "default", filename: Any = None) -> None:
+        """Store the state of a network, as ``Network.store`` says; files are bionet's own and hold no pickles."""
+        store(network, name, filename, {} if self.left is None else self.left.plain())
+
+    def network_restore(
+        self, network: Network, name: str = "default", filename: Any = None, restore_random_state: bool = False
+    ) -> None:
+        """Restore the state of a network, as ``Network.restore`` says."""
+        left = restore(network, name, filename, restore_random_state)
+        if left or self.left is not None:
+            from bionet.spiking.engines.event_memory import Memory
+
+            self.left = Memory.of_plain({**left, "network": network.name})
 
     # Running
 
@@ -195,7 +225,11 @@ class BionetDevice(RuntimeDevice):
             clock.set_interval(start, end)
         if namespace is None:
             namespace = get_local_namespace(level=level + 3)
-        check(network, float(duration), namespace)
+        check(network, float(duration), namespace, on_grid=self.engine == "grid")
+        if self.engine == "event":
+            self._run_events(network, objects, clocks, namespace, report, report_period, duration)
+            return
+        _refuse_changing_delays(objects)
         with kept_solutions():
             network.before_run(namespace)
         check_solution(network, namespace)
@@ -203,6 +237,7 @@ class BionetDevice(RuntimeDevice):
             return
         reading = read([each for each in objects if each.active], clocks, self.rng)
         self.last_reading = reading
+        check_traces(reading)
         self._say_what_is_slow(reading)
         progress = _Progress(self, network, clocks, report, float(report_period), start, duration)
         around = Surroundings(
@@ -230,9 +265,50 @@ class BionetDevice(RuntimeDevice):
         network.after_run()
         network._profiling_info = [(name, spent * second) for name, spent in engine.times.items()] if profile else None
 
+    def _run_events(
+        self,
+        network: Network,
+        objects: list[Any],
+        clocks: list[Clock],
+        namespace: dict[str, Any],
+        report: Any,
+        period: Quantity,
+        duration: Quantity,
+    ) -> None:
+        """Run a network in continuous time."""
+        # A network on the grid needs nothing of this.
+        from bionet.spiking.continuous import read_continuous
+        from bionet.spiking.engines.event_memory import Memory
+        from bionet.spiking.unstepped import event_run, without_steps
+
+        if self.left is None or (self.left.network, self.left.t) != (network.name, float(network.t_)):
+            self.left = Memory(network.name)
+        with kept_solutions(), without_steps():
+            network.before_run(namespace)
+        if not objects:
+            return
+        reading = read_continuous([each for each in objects if each.active], clocks, namespace)
+        self.last_reading = reading.reading
+        end = network.t + duration
+        progress = _Progress(self, network, clocks, report, float(period), network.t, duration)
+        progress.begin()
+        Network._globally_running = True
+        try:
+            self.last_event = event_run(self, network, reading, clocks, progress, float(end))
+        finally:
+            Network._globally_running = False
+        if self.last_event.reached == float(end):
+            for clock in clocks:
+                clock.variables["timestep"].set_value(np.int64(clock._i_end))
+                clock.variables["t"].set_value(clock._i_end * clock.dt_)
+        progress.end(end)
+        self.left.t = float(network.t_)
+        progress.report_end()
+        network.after_run()
+
     def _say_what_is_slow(self, reading: Reading) -> None:
         for each in reading.program.outside():
-            if each.name not in self.warned:
+            if each.name not in self.warned and not self.quiet:
                 self.warned.add(each.name)
                 logger.warn(
                     f"'{each.name}' runs outside the compiled loop, as Brian2 runs it, because {each.reason}; "
@@ -240,6 +316,15 @@ class BionetDevice(RuntimeDevice):
                     "outside",
                     once=True,
                 )
+
+
+def _refuse_changing_delays(objects: list[Any]) -> None:
+    for each in objects:
+        if isinstance(each, SynapticPathway) and conduction_of(each) is not None:
+            raise InputError(
+                f'{each.name}: its delays change during the run, which engine="grid" cannot do; '
+                'call set_device("bionet", engine="event")'
+            )
 
 
 class _Progress:
@@ -331,9 +416,31 @@ def _reporter(report: Any) -> Any:
     )
 
 
+def accuracy() -> Accuracy:
+    """Return how well the spike times of the last run in continuous time are known.
+
+    Returns
+    -------
+    Accuracy
+        The widest bracket of a spike [s], and how many grazes of a threshold rounding left open.
+
+    Raises
+    ------
+    InputError
+        If there was no such run.
+    """
+    last = register().last_event
+    if last is None:
+        raise InputError(
+            "accuracy: nothing was run in continuous time; expected a run after set_device('bionet', engine='event')"
+        )
+    return last.accuracy()
+
+
 def register() -> BionetDevice:
     """Make the device known to Brian2, once."""
     device = all_devices.get("bionet")
     if device is None:
         device = all_devices["bionet"] = BionetDevice()
+        watch()
     return device

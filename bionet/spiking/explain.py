@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brian2.core.base import BrianObject
 from brian2.core.clocks import Clock
@@ -21,8 +21,11 @@ from bionet.spiking.explanation import Explanation, explanation
 from bionet.spiking.reading import read
 from bionet.spiking.solutions import kept_solutions
 
+if TYPE_CHECKING:
+    from bionet.spiking.explain_event import EventExplanation
 
-def explain(network: Network | None = None) -> Explanation:
+
+def explain(network: Network | None = None) -> Explanation | EventExplanation:
     """Explain what a run of a network would do, or has done: print what is returned.
 
     Parameters
@@ -32,7 +35,7 @@ def explain(network: Network | None = None) -> Explanation:
 
     Returns
     -------
-    Explanation
+    Explanation or EventExplanation
 
     Raises
     ------
@@ -75,7 +78,7 @@ def explain(network: Network | None = None) -> Explanation:
         return prepared(network, namespace)
 
 
-def prepared(network: Network, namespace: dict[str, Any]) -> Explanation:
+def prepared(network: Network, namespace: dict[str, Any]) -> Explanation | EventExplanation:
     """Prepare a network for a run, as Brian2 does, and explain it.
 
     Parameters
@@ -84,6 +87,11 @@ def prepared(network: Network, namespace: dict[str, Any]) -> Explanation:
     namespace : dict
         The names around the call of ``run``.
     """
+    if get_device().engine == "event":
+        # A network on the grid needs nothing of this.
+        from bionet.spiking.explain_event import explained
+
+        return explained(network, namespace)
     with _methods() as methods, kept_solutions():
         Network.before_run.original_function(network, namespace)
     active = [each for each in network.sorted_objects if each.active]

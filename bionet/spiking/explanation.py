@@ -180,7 +180,7 @@ def explanation(network: Network, reading: Reading, methods: Mapping[str, str]) 
         memory=_memory(network.sorted_objects, reading),
         n_synapses=sum(len(each) for each in objects if isinstance(each, Synapses)),
         n_neurons=sum(map(len, updated)),
-        traces=sum(_row(each, program) / clocks[each.clock].dt_ for each in rows),
+        traces=sum(each.row_size(program) / clocks[each.clock].dt_ for each in rows),
         update=sum(_cost(each, program) / clocks[each.clock].dt_ for each in _of(program, p.Update)),
         n_steps={each.name: int(each.variables["timestep"].get_value()[0]) for each in clocks} if t else {},
     )
@@ -207,8 +207,8 @@ def _step(each: BrianObject, found: list[p.Operation], reading: Reading, methods
 def _outside(each: BrianObject) -> str:
     if isinstance(each, NetworkOperation) or not each.code_objects:
         return "Python"
-    target = each.code_objects[0].class_name
-    return f"Brian2 ({'numpy' if target == 'bionet' else target})"
+    code = each.code_objects[0]
+    return f"Brian2 ({getattr(code, 'target', code).class_name})"
 
 
 def _size(each: Any) -> int | None:
@@ -265,14 +265,6 @@ def _kind(owner: BrianObject) -> str:
     if isinstance(owner, Synapses | SynapticPathway):
         return "synapses"
     return "monitors" if isinstance(owner, EventMonitor | StateMonitor | PopulationRateMonitor) else "state"
-
-
-def _row(each: p.RecordStates | p.RecordRate, program: p.Program) -> int:
-    """Return how many bytes a row takes: values and a time."""
-    if isinstance(each, p.RecordRate):
-        return 16
-    n = int(program.integers[each.n_indices.slot])
-    return 8 + n * sum(np.dtype(program.arrays[array].dtype).itemsize for _, array in each.columns)
 
 
 def _cost(each: p.Update, program: p.Program) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,8 +17,7 @@ from bionet.errors import InputError
 LENGTH = 10_000
 NODES = 2_000
 DEPTH = 64
-EXPONENT = 16
-NESTED_EXPONENT = 64
+EXPONENT = 64
 
 _ALLOWED = (
     *(ast.Constant, ast.Name, ast.Call, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare),
@@ -46,8 +46,8 @@ def check_expression(text: str, where: str = "expression") -> ast.expr:
     ------
     InputError
         If it has more than 10,000 characters, anything but numbers, names, operators, comparisons and calls of
-        functions by name, a number that is not finite, or a literal exponent above 16
-        (64 for a power of a power).
+        functions by name, a number that is not finite, or a literal exponent above 64
+        (that of a power of a power is their product).
 
     Notes
     -----
@@ -71,6 +71,39 @@ def check_expression(text: str, where: str = "expression") -> ast.expr:
     _check_size(tree, where)
     _check_powers(tree, where, 1.0)
     return tree
+
+
+def check_cost(text: str, where: str = "expression") -> None:
+    """Refuse an expression that would cost too much to analyse; whether it is arithmetic, Brian2 says itself.
+
+    Parameters
+    ----------
+    text : str
+        One expression.
+    where : str
+        Whose it is, the beginning of the message.
+
+    Raises
+    ------
+    InputError
+        If it has more than 10,000 characters, is nested too deep for Python, or has a literal exponent above 64.
+
+    Examples
+    --------
+    >>> check_cost("9**9**9**9", "cells.v")
+    Traceback (most recent call last):
+    bionet.errors.InputError: cells.v: got a power of inf in '9 ** 9 ** 9 ** 9'; expected at most 64; ...
+    """
+    if len(text) > LENGTH:
+        raise InputError(f"{where}: got {len(text)} characters; expected at most {LENGTH}; divide it into parts")
+    try:
+        with suppress(SyntaxError):
+            # In brackets, so that "k for k in range(9)" is one too.
+            _check_powers(ast.parse(f"({text})", mode="eval"), where, 1.0)
+    except _TOO_DEEP:
+        raise InputError(
+            f"{where}: got {_short(text)}, nested too deep; expected a smaller expression; divide it into parts"
+        ) from None
 
 
 class Statement(NamedTuple):
@@ -300,10 +333,10 @@ def _check_powers(node: ast.AST, where: str, power: float) -> None:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         exponent = abs(_constant(node.right) or 1.0)
         inner = power * max(1.0, exponent)
-        if exponent > EXPONENT or inner > NESTED_EXPONENT:
+        if inner > EXPONENT:
             raise InputError(
-                f"{where}: got a power of {inner:g} in {_short(node)}; expected at most {EXPONENT}, and "
-                f"{NESTED_EXPONENT} for a power of a power; compute the number beforehand and give it a name"
+                f"{where}: got a power of {inner:g} in {_short(node)}; expected at most {EXPONENT}; "
+                "compute the number beforehand and give it a name"
             )
         _check_powers(node.left, where, inner)
         _check_powers(node.right, where, 1.0)

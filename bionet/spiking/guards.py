@@ -24,7 +24,6 @@ from brian2.synapses import synapses
 from brian2.units.allunits import farad, meter, second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions, get_unit
 from brian2.utils.logger import get_logger
-from numba import njit
 from numpy.typing import NDArray
 
 from bionet.errors import InputError
@@ -34,10 +33,14 @@ from bionet.spiking.scope import ON_GRID, STATE_UPDATERS, Run, Scope, code_of, w
 _LARGEST = float(np.finfo(np.float64).max)
 _SMALLEST = float(np.nextafter(0.0, 1.0))
 _MOST_STEPS = 2.0**31
+# Elements that NumPy is given at a time, so that what it makes of them stays in the cache.
+_PART = 1 << 15
 # A rate may be the rounded 1/dt.
 _ROUNDED = 1 + 1e-9
 # Of its terms: a difference that is smaller has lost more than half its digits.
 _DIFFERENT = 1e-9
+# Methods that a step longer than a time constant does not make unstable.
+_STABLE = ("exact", "linear", "exponential_euler")
 _NEVER_NEGATIVE = (second.dim, farad.dim, (farad / meter**2).dim)
 _logger = get_logger("bionet.spiking")
 
@@ -176,7 +179,7 @@ def diverged(name: str, index: int, value: float | Quantity, since: float, until
 
 def _check_state_updater(updater: CodeRunner, run: Run) -> None:
     group = updater.group
-    _check_equations(group, group.equations, run)
+    _check_equations(group, group.equations, run, updater.method_choice in _STABLE)
     refractory = getattr(group, "_refractory", False)
     if isinstance(refractory, str):
         refractory = Scope(group, run).find(right_side(refractory))
@@ -186,7 +189,7 @@ def _check_state_updater(updater: CodeRunner, run: Run) -> None:
         _within(f"{group.name}.refractory", refractory, 0.0, _LARGEST, allowed)
 
 
-def _check_equations(group: Group, equations: Equations, run: Run) -> None:
+def _check_equations(group: Group, equations: Equations, run: Run, is_stable: bool) -> None:
     """Check the state of differential equations, and what their right-hand sides are made of."""
     scope = Scope(group, run)
     meanings = scope.meanings()
@@ -196,7 +199,7 @@ def _check_equations(group: Group, equations: Equations, run: Run) -> None:
         _check_terms(terms, scope, f"d{state}/dt")
         for divisor, decay in terms.divisors:
             if decay:
-                _check_decay(divisor, scope, state)
+                _check_decay(divisor, scope, state, is_stable)
 
 
 def _check_terms(terms: Terms, scope: Scope, place: str) -> None:
@@ -213,7 +216,7 @@ def _check_terms(terms: Terms, scope: Scope, place: str) -> None:
             _within(what, value, _SMALLEST, np.inf, "a number other than 0; set it before the run", np.abs(value))
 
 
-def _check_decay(divisor: ast.expr, scope: Scope, state: str) -> None:
+def _check_decay(divisor: ast.expr, scope: Scope, state: str, is_stable: bool) -> None:
     """Check that what divides a decay is positive, where it is a time or a capacitance."""
     value = scope.find(divisor)
     if value is None or value.dim not in _NEVER_NEGATIVE:
@@ -223,7 +226,7 @@ def _check_decay(divisor: ast.expr, scope: Scope, state: str) -> None:
     allowed = f"a positive {what}; for growth write the term with a plus sign"
     _within(f"{name}: {text}, which divides the decay of {state}", value, _SMALLEST, np.inf, allowed)
     is_named = isinstance(divisor, ast.Name) and divisor.id not in DEFAULT_UNITS
-    if is_named and value.dim is second.dim and np.min(value, initial=np.inf) < 2 * dt:
+    if is_named and not is_stable and value.dim is second.dim and np.min(value, initial=np.inf) < 2 * dt:
         _logger.warn(
             f"{name}: dt is {dt}, more than half of {text} = {np.min(value)}: with a method other than 'exact' or "
             f"'exponential_euler' {state} is inaccurate or diverges; reduce dt.",
@@ -242,7 +245,7 @@ def _check_cable(updater: SpatialStateUpdater, run: Run) -> None:
 def _check_pathway(pathway: synapses.SynapticPathway, run: Run) -> None:
     parent = pathway.synapses
     if parent.event_driven is not None:
-        _check_equations(parent, parent.event_driven, run)
+        _check_equations(parent, parent.event_driven, run, True)
     longest = _MOST_STEPS * float(pathway.source.clock.dt)
     allowed = "a finite delay of 0*ms or more, and less than 2**31 steps"
     _within(f"{pathway.name}.delay", with_unit(pathway.variables["delay"]), 0.0, longest, allowed)
@@ -253,7 +256,7 @@ def _check_grid(pathways: Iterable[synapses.SynapticPathway]) -> None:
     rounded = {}
     for pathway in pathways:
         delay, dt = with_unit(pathway.variables["delay"]), pathway.source.clock.dt
-        vanishing, count = _rounding(_flat(delay), float(dt), ON_GRID)
+        vanishing, count = _rounding(_flat(delay), float(dt))
         # One in a hundred of the delays of rand()*10*ms is as short as that, and is meant to be: it is rounded.
         if vanishing and vanishing == np.size(delay):
             at = np.flatnonzero((delay > 0 * second) & (delay < dt / 2))[0]
@@ -422,30 +425,24 @@ def _cancelled(value: Quantity, sizes: list[Quantity | None]) -> int:
     return _first_outside(_flat(ratio), 1.0, 1.0)
 
 
-@njit(cache=True)
-def _first_outside(array, low, high):
+def _first_outside(array: NDArray, low: float, high: float) -> int:
     """Return the index of the first element that is not in [low, high], as NaN is not; -1 where there is none."""
-    block = 1024
-    for begin in range(0, array.size, block):
-        part = array[begin : begin + block]
-        inside = 0
-        for index in range(part.size):
-            # Written without `and`, and over a slice, the compiler makes vectors of it.
-            inside += (part[index] >= low) & (part[index] <= high)
-        if inside < part.size:
-            for index in range(part.size):
-                if not (low <= part[index] <= high):
-                    return begin + index
+    # In double precision, whatever the array's: the largest double is infinite in single.
+    low, high = np.float64(low), np.float64(high)
+    for begin in range(0, array.size, _PART):
+        part = array[begin : begin + _PART]
+        inside = (part >= low) & (part <= high)
+        if not inside.all():
+            return begin + int(np.argmin(inside))
     return -1
 
 
-@njit(cache=True, error_model="numpy")
-def _rounding(delay, dt, tolerance):
+def _rounding(delay: NDArray, dt: float) -> tuple[int, int]:
     """Count the delays of trunc(delay/dt + 1/2) = 0 steps that are not 0, and those off the grid."""
     vanishing, rounded = 0, 0
-    for index in range(delay.size):
-        steps = delay[index] / dt
+    for begin in range(0, delay.size, _PART):
+        steps = delay[begin : begin + _PART] / dt
         whole = np.floor(steps + 0.5)
-        vanishing += (whole == 0.0) & (steps > 0.0)
-        rounded += abs(steps - whole) > tolerance
+        vanishing += int(np.count_nonzero((whole == 0.0) & (steps > 0.0)))
+        rounded += int(np.count_nonzero(np.abs(steps - whole) > ON_GRID))
     return vanishing, rounded

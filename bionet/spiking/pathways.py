@@ -7,40 +7,41 @@ source, within a group by synapse: the order in which Brian2 delivers, hence the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 #: Reads better than its absence: a ring row never has fewer places than this.
 _FEW = 64
+# Elements that NumPy is given at a time.
+_PART = 1 << 15
 
 
-@njit(cache=True)
-def _ascending(values):
-    falls = 0
-    for k in range(1, values.size):
-        falls += values[k] < values[k - 1]
-    return falls == 0
+def _parts(size: int, least: int = _PART) -> Iterator[slice]:
+    """Go through an array in parts that stay in the cache: NumPy then needs no memory of its own."""
+    return (slice(begin, begin + max(least, _PART)) for begin in range(0, size, max(least, _PART)))
 
 
-@njit(cache=True)
-def _steps(delays, dt):
+def _ascending(values: NDArray) -> bool:
+    return all(bool(np.all(values[1:][part] >= values[:-1][part])) for part in _parts(values.size - 1))
+
+
+def _steps(delays: NDArray, dt: float) -> NDArray:
     """Return delays in whole steps, rounded as Brian2's compiled queue rounds them."""
     steps = np.empty(delays.size, np.int32)
-    for k in range(delays.size):
-        steps[k] = np.int32(int(delays[k] / dt + 0.5))
+    for part in _parts(delays.size):
+        steps[part] = delays[part] / dt + 0.5
     return steps
 
 
-@njit(cache=True)
-def _row_starts(sources, first_source, n_sources):
+def _row_starts(sources: NDArray, first_source: int, n_sources: int) -> NDArray:
     """Return where each source's synapses begin, for synapses in any order."""
     starts = np.zeros(n_sources + 1, np.int32)
-    for k in range(sources.size):
-        starts[sources[k] - first_source + 1] += 1
-    for s in range(n_sources):
-        starts[s + 1] += starts[s]
-    return starts
+    for part in _parts(sources.size, n_sources):
+        starts[1:] += np.bincount(sources[part] - first_source, minlength=n_sources)
+    return np.cumsum(starts, dtype=np.int32)
 
 
 @njit(cache=True)
@@ -295,8 +296,14 @@ class SpikeQueue:
 
     def _restore_from_full_state(self, state: tuple[float | None, list[tuple[int, NDArray]]] | None) -> None:
         dt, pending = state or (None, [])
-        if self._known is None or dt is None or self.dt is None or dt == self.dt:
+        if any(due.size and due.max() >= self._sources.size for _, due in pending):
+            # There will be more synapses than have been sorted: until they are, places are those of the synapses.
+            self.in_order, self._order, self.dt = True, np.empty(0, np.int32), dt
+            self._place(pending)
+        elif self._known is None or dt is None or self.dt is None or dt == self.dt:
             self.dt = dt
             self._place(pending)
         else:
             self._place([(round(ahead * dt / self.dt), due) for ahead, due in pending])
+        # Connections and delays may be others than those that have been sorted.
+        self._known = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 from numpy.typing import NDArray
 
 from bionet.spiking.expressions import Node, names
@@ -237,6 +238,11 @@ class RecordStates(Operation):
     columns: tuple[tuple[str, int], ...]
     t: int
 
+    def row_size(self, program: Program) -> int:
+        """Return how many bytes a row takes: values and a time."""
+        n = int(program.integers[self.n_indices.slot])
+        return 8 + n * sum(np.dtype(program.arrays[array].dtype).itemsize for _, array in self.columns)
+
 
 @dataclass(frozen=True)
 class RecordRate(Operation):
@@ -252,6 +258,10 @@ class RecordRate(Operation):
     t: int
     rate: int
     n: int
+
+    def row_size(self, program: Program) -> int:
+        """Return how many bytes a row takes: a rate and a time."""
+        return 16
 
 
 @dataclass(frozen=True)

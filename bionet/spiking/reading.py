@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brian2.codegen.codeobject import CodeObject
-from brian2.codegen.generators.base import CodeGenerator
-from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.base import BrianObject
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.core.functions import Function as BrianFunction
@@ -26,26 +23,13 @@ from brian2.synapses.synapses import SynapticPathway
 import bionet.spiking.program as p
 from bionet.errors import InputError
 from bionet.spiking.expressions import BOOLEAN, FLOAT, INTEGER, Binary, Call, Node, names, parse, walk
-from bionet.spiking.plain import plain_function
+from bionet.spiking.fused import Block, FusedCode, compiled_only
+from bionet.spiking.plain import is_pure, plain_function, python_code
 
 # Brian2's tests put other objects in their places; ours are these.
 _ELEMENTARY = {id(function): name for name, function in DEFAULT_FUNCTIONS.items()}
 _DRAWS: dict[str, p.Function] = {"rand": p.Uniform(), "randn": p.Normal(), "poisson": p.Poisson()}
 _KIND = {"boolean": BOOLEAN, "integer": INTEGER, "float": FLOAT, "highest": "argument"}
-
-#: What can run inside the loop: the names of Brian2's templates.
-FUSED = (
-    "stateupdate",
-    "threshold",
-    "reset",
-    "synapses",
-    "synapses_push_spikes",
-    "spikemonitor",
-    "statemonitor",
-    "ratemonitor",
-    "spikegenerator",
-    "summed_variable",
-)
 
 
 class NotFusedError(Exception):
@@ -61,89 +45,6 @@ Place = tuple[str, str, int]
 
 def _kind(dtype: Any) -> str:
     return {"b": BOOLEAN, "i": INTEGER, "u": INTEGER}.get(np.dtype(dtype).kind, FLOAT)
-
-
-@dataclass
-class Block:
-    """A block of Brian2's statements, and what they read and write."""
-
-    statements: list[Any]
-    read: set[str]
-    write: set[str]
-    indices: set[str]
-    conditions: dict[str, str]
-
-
-class _Statements(CodeGenerator):
-    """The generator that leaves Brian2's statements as they are."""
-
-    class_name = "bionet"
-
-    def translate_statement_sequence(self, scalar_statements: dict, vector_statements: dict) -> tuple:
-        return self._block(scalar_statements[None]), self._block(vector_statements[None]), {}
-
-    def _block(self, statements: list[Any]) -> Block:
-        read, write, indices, conditions = self.arrays_helper(statements)
-        return Block(statements, read, write, indices, conditions)
-
-
-class FusedCode(CodeObject):
-    """A code object of Brian2's whose statements wait to be read; called on its own, it runs as Brian2 runs it."""
-
-    class_name = "bionet"
-    generator_class = _Statements
-
-    def __init__(self, device: Any, arguments: dict[str, Any]) -> None:
-        self.device, self.arguments = device, arguments
-        template = getattr(NumpyCodeObject.templater, arguments["template_name"])
-        super().__init__(
-            owner=arguments["owner"],
-            code="",
-            variables=arguments["variables"],
-            variable_indices=arguments["variable_indices"],
-            template_name=arguments["template_name"],
-            template_source=template.template_source,
-            compiler_kwds={},
-            name=arguments["name"],
-        )
-        generator = _Statements(
-            variables=self.variables,
-            variable_indices=self.variable_indices,
-            owner=arguments["owner"],
-            iterate_all=template.iterate_all,
-            codeobj_class=NumpyCodeObject,
-            name=self.name,
-            template_name=self.template_name,
-            override_conditional_write=arguments["override_conditional_write"],
-            allows_scalar_write=template.allows_scalar_write,
-        )
-        self.scalar, self.vector, _ = generator.translate(arguments["abstract_code"], arguments["dtype"])
-        self.details: Mapping[str, Any] = arguments["template_kwds"] or {}
-        self._alone: CodeObject | None = None
-
-    def alone(self) -> CodeObject:
-        """Return the code object that Brian2 itself would have made."""
-        if self._alone is None:
-            self._alone = self.device.code_object_of_brian2(self.arguments)
-        return self._alone
-
-    def before_run(self) -> None:
-        """Sort the pathway, if this is the one that pushes spikes."""
-        if self.template_name == "synapses_push_spikes":
-            self.owner.initialise_queue()
-
-    def __call__(self, **namespace: Any) -> Any:
-        """Run once, as Brian2 would."""
-        return self.alone()(**namespace)
-
-    def run(self) -> Any:
-        """Run once, as Brian2 would."""
-        return self.alone().run()
-
-    def after_run(self) -> None:
-        """Leave no events behind."""
-        if self.template_name == "threshold":
-            self.details["eventspace_variable"].get_value()[-1] = 0
 
 
 @dataclass
@@ -395,9 +296,12 @@ class _Reader:
                 raise NotFusedError(f"'{name}' was made before bionet.spiking was imported")
             n, probability, normal = law.get_code(None)
             return p.Binomial(int(n), float(probability), bool(normal))
-        if not function.stateless or function.auto_vectorise:
-            raise NotFusedError(f"the function '{name}' draws random numbers of its own")
-        python = function.implementations[NumpyCodeObject].get_code(source.arguments["owner"])
+        owner = source.arguments["owner"]
+        if languages := compiled_only(function, owner):
+            raise NotFusedError(f"the function '{name}' has only {', '.join(languages)} code")
+        python = python_code(function, owner)
+        if function.auto_vectorise or not (function.stateless or is_pure(python)):
+            raise NotFusedError(f"the function '{name}' may draw random numbers or keep a state of its own")
         plain = plain_function(python)
         if plain is None:
             raise NotFusedError(f"Numba cannot compile the function '{name}'")

@@ -13,8 +13,10 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from fractions import Fraction
 from functools import cache
 from itertools import permutations
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,10 @@ from brian2.equations.equations import Equations
 from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
 from brian2.stateupdaters.base import StateUpdateMethod, UnsupportedEquationsException
 from brian2.synapses import synapses
+from sympy.core.function import AppliedUndef  # type: ignore[import-untyped]
 
 from bionet.cache import cache_folder
-from bionet.spiking.grammar import right_side
+from bionet.spiking.grammar import EXPONENT, right_side
 
 #: How many solutions are kept on disk; those not used for longest go.
 KEPT = 1000
@@ -168,13 +171,58 @@ class _Kept(StateUpdateMethod):
         solution = _read(path)
         if solution is None:
             try:
-                solution = {"code": self.solve(equations, variables, method_options)}
+                with _zeros_by_numbers():
+                    solution = {"code": self.solve(equations, variables, method_options)}
             except UnsupportedEquationsException as error:
                 solution = {"refusal": str(error)}
             _write(path, {"of": json.loads(key), **solution})
         if "refusal" in solution:
             raise UnsupportedEquationsException(solution["refusal"])
         return solution["code"]
+
+
+@contextmanager
+def _zeros_by_numbers() -> Iterator[None]:
+    """Let SymPy see by numbers that a pivot is not zero, in place of two thirds of the time it takes to solve CUBA.
+
+    The answer is the same one: a fraction of sums and products that is not 0 at one point is not 0.
+    """
+    original = sympy.Expr.equals
+
+    def equals(self: sympy.Expr, other: Any, failing_expression: bool = False) -> Any:
+        if other is sympy.S.Zero and _differs_from_zero(self):
+            return False
+        return original(self, other, failing_expression)
+
+    sympy.Expr.equals = equals
+    try:
+        yield
+    finally:
+        sympy.Expr.equals = original
+
+
+def _differs_from_zero(tree: sympy.Expr) -> bool:
+    """Tell whether an expression is seen not to be zero, all its names and calls being numbers of their own."""
+    numbers: dict[sympy.Expr, Fraction] = {}
+
+    def value(node: sympy.Expr) -> Fraction:
+        match node:
+            case sympy.Rational():
+                return Fraction(int(node.p), int(node.q))
+            case sympy.Symbol() | AppliedUndef():
+                return numbers.setdefault(node, Fraction(1009 + 37 * len(numbers), 733 + 11 * len(numbers)))
+            case sympy.Add():
+                return sum(map(value, node.args), Fraction(0))
+            case sympy.Mul():
+                return prod(map(value, node.args), start=Fraction(1))
+            case sympy.Pow(exp=sympy.Integer()) if abs(node.exp) <= EXPONENT:
+                return value(node.base) ** int(node.exp)
+        raise ArithmeticError
+
+    try:
+        return value(tree) != 0
+    except ArithmeticError:
+        return False
 
 
 def _key(

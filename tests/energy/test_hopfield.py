@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 from numba import get_num_threads, set_num_threads
-from scipy.optimize import brentq
-from scipy.special import erf, erfc
+from scipy.stats import chisquare
+from sklearn.utils import check_array
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from bionet.energy.hopfield import RULES, Hopfield, hebb, pseudo_inverse, recall, storkey
+from bionet.energy import theory
+from bionet.energy.hopfield import Hopfield, hebb, pseudo_inverse, recall, storkey
+from bionet.energy.rules import RULES, SYMMETRIC
 from bionet.errors import InputError
 from bionet.random import Stream
 
@@ -20,12 +23,6 @@ def flipped(patterns, n_bits, seed):
     noisy = patterns.copy()
     np.put_along_axis(noisy, places, -np.take_along_axis(patterns, places, axis=1), axis=1)
     return noisy
-
-
-def theory(load):
-    """Overlap of Hebb's network of infinite size, temperature 0 (Amit, Gutfreund and Sompolinsky 1985)."""
-    root = brentq(lambda y: (erf(y) / y - 2 / np.sqrt(np.pi) * np.exp(-(y**2))) ** 2 / 2 - load, 1.513, 10)
-    return erf(root)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -58,7 +55,7 @@ def test_pseudo_inverse_is_the_projector_on_the_patterns():
     assert np.trace(weights) == pytest.approx(7)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", SYMMETRIC)
 @pytest.mark.parametrize("diagonal", [False, True])
 def test_energy_falls_with_every_sweep_that_changes_something(rule, diagonal):
     network = Hopfield(rule, diagonal).fit(random_patterns(20, 80, 0))
@@ -70,7 +67,8 @@ def test_energy_falls_with_every_sweep_that_changes_something(rule, diagonal):
     assert moved.any()
     assert (np.diff(energy, axis=0)[moved] < 0).all()
     assert (result.sweeps == 1 + moved.sum(axis=0)).all()
-    np.testing.assert_allclose(result.energy, energy[-1])
+    np.testing.assert_allclose(result.energies, energy, rtol=1e-9)
+    np.testing.assert_array_equal(result.energy, result.energies[-1])
     np.testing.assert_array_equal(network.weights_, before)
     fields = network.field(result.states) * result.states
     assert (fields > -1e-12).all()
@@ -154,7 +152,7 @@ def test_overlap_below_capacity_is_that_of_the_theory(load):
         patterns = random_patterns(int(load * n_units), n_units, seed)
         ends = Hopfield(seed=seed).fit(patterns).recall(patterns[:20]).states
         overlaps += list((ends * patterns[:20]).mean(axis=1))
-    assert np.mean(overlaps) == pytest.approx(theory(load), abs=0.004)
+    assert np.mean(overlaps) == pytest.approx(float(theory.overlap(load)), abs=0.004)
 
 
 def test_nothing_is_remembered_above_capacity():
@@ -170,8 +168,7 @@ def test_share_of_patterns_stored_without_error(n_patterns, share):
         patterns = random_patterns(n_patterns, 1000, seed)
         found.append((Hopfield().fit(patterns).field(patterns) * patterns > 0).all(axis=1).mean())
     assert np.mean(found) == pytest.approx(share, abs=0.04)
-    formula = (1 - erfc(np.sqrt(1000 / 2 / n_patterns)) / 2) ** 1000
-    assert np.mean(found) == pytest.approx(formula, abs=0.09)
+    assert np.mean(found) == pytest.approx(float(theory.share_without_error(n_patterns, 1000)), abs=0.09)
 
 
 @pytest.mark.parametrize(
@@ -224,9 +221,10 @@ def test_kept_diagonal_freezes_every_state_instead_of_storing_it(diagonal, error
 
 @pytest.mark.parametrize(
     ("n_patterns", "shares"),
-    [(5, [0.29, 0.31, 0.29]), (10, [0.38, 0.38, 0.12]), (25, [0.13, 0.12, 0.02]), (50, [0, 0, 0])],
+    [(5, [0.33, 0.33, 0.24]), (10, [0.38, 0.38, 0.11]), (25, [0.12, 0.12, 0.01]), (50, [0, 0, 0])],
 )
 def test_recall_ends_on_stored_reversed_mixed_and_other_states(n_patterns, shares):
+    """10 networks vary by 5 points; 60 of them keep within 8 with an error probability below 1e-4."""
     kinds = []
     for seed in range(60):
         network = Hopfield(seed=seed).fit(random_patterns(n_patterns, 500, seed))
@@ -241,7 +239,169 @@ def test_reverse_and_mixture_are_stable_and_told_apart():
     mixture = np.sign(patterns[:3].sum(axis=0))
     ends = network.recall(np.array([patterns[0], -patterns[0], mixture])).states
     assert network.kind(ends).tolist() == ["stored", "reversed", "mixture"]
+    end = network.recall(np.array([patterns[3], -patterns[4]]))
+    assert end.kind.tolist() == ["stored", "reversed"]
+    assert end.pattern.tolist() == [3, 4]
     np.testing.assert_allclose(network.overlap(ends)[2, :3], 0.5, atol=0.08)
+
+
+@pytest.mark.parametrize(
+    ("n_patterns", "overlap", "share"),
+    [(25, 0.2, 1.0), (25, 0.6, 0.4), (25, 0.8, 0.0), (10, 0.5, 1.0), (10, 0.8, 0.35)],
+)
+def test_patterns_that_are_much_alike_merge(n_patterns, overlap, share):
+    """20 networks, two states each: the mean is within 0.2 of the share, four standard errors at most."""
+    kept = []
+    for seed in range(20):
+        patterns = random_patterns(n_patterns, 500, seed)
+        patterns[1] = flipped(patterns[:1], round((1 - overlap) / 2 * 500), seed)[0]
+        ends = Hopfield(seed=seed).fit(patterns).recall(patterns[:2]).states
+        kept += list((ends * patterns[:2]).mean(axis=1) > 0.98)
+    assert np.mean(kept) == pytest.approx(share, abs=0.2)
+
+
+def test_single_precision_finds_the_same_states():
+    patterns, start = random_patterns(60, 400, 0), random_patterns(40, 400, 1)
+    single, double = (Hopfield(dtype=dtype).fit(patterns) for dtype in ("float32", "float64"))
+    assert single.weights_.dtype == np.float32
+    same = (single.recall(start).states == double.recall(start).states).all(axis=1)
+    assert same.mean() > 0.9
+
+
+def test_all_at_once_ends_in_a_point_or_in_two_states_that_take_turns():
+    network = Hopfield().fit(random_patterns(40, 100, 0))
+    result = network.recall(random_patterns(200, 100, 1), update="synchronous", record=True)
+    assert set(result.period.tolist()) == {1, 2}
+    after = np.where(network.field(result.states) > 0, 1, -1)
+    fixed = (after == result.states).all(axis=1)
+    np.testing.assert_array_equal(fixed, result.settled)
+    again = np.where(network.field(after) > 0, 1, -1)
+    np.testing.assert_array_equal(again, result.states)
+    np.testing.assert_allclose(result.energies, [network.energy(each) for each in result.trajectory])
+
+
+def test_two_units_that_excite_each_other_swap_for_ever_when_updated_at_once():
+    network = Hopfield().fit([[1, 1]])
+    result = network.recall([[1, -1]], update="synchronous")
+    assert result.period.tolist() == [2]
+    assert network.recall([[1, -1]]).settled.all()
+
+
+@pytest.mark.parametrize("update", ["asynchronous", "synchronous"])
+def test_overlap_at_a_temperature_is_that_of_mean_field(update):
+    """One pattern: m = tanh(m / T). 50 chains of 1000 units: standard error below 0.005."""
+    pattern = random_patterns(1, 1000, 0)
+    for temperature in (0.4, 0.7):
+        m = 1.0
+        for _ in range(1000):
+            m = np.tanh(m / temperature)
+        start = np.repeat(pattern, 50, axis=0)
+        end = Hopfield().fit(pattern).recall(start, max_sweeps=40, update=update, temperature=temperature)
+        assert (end.period == 0).all()
+        assert (end.states * pattern).mean() == pytest.approx(m, abs=0.02)
+
+
+def test_glauber_samples_have_the_law_of_the_energy():
+    """Chi-square over the 32 states, 4000 independent chains; error probability 1e-4."""
+    network = Hopfield().fit(random_patterns(2, 5, 3))
+    network.bias_ = np.linspace(-0.3, 0.4, 5)
+    states = 2 * (np.arange(32)[:, None] >> np.arange(5) & 1) - 1
+    law = np.exp(-1.3 * network.energy(states))
+    drawn = network.sample(4000, n_sweeps=60, beta=1.3)
+    counts = np.bincount(((drawn + 1) // 2) @ (1 << np.arange(5)), minlength=32)
+    assert chisquare(counts, 4000 * law / law.sum()).pvalue > 1e-4
+    clamp = np.array([np.nan, 1, np.nan, np.nan, -1])
+    held = network.sample(4000, n_sweeps=60, clamp=clamp, beta=1.3)
+    fits = (states[:, 1] == 1) & (states[:, 4] == -1)
+    counts = np.bincount(((held + 1) // 2) @ (1 << np.arange(5)), minlength=32)
+    assert chisquare(counts[fits], 4000 * law[fits] / law[fits].sum()).pvalue > 1e-4
+
+
+def test_a_sequence_is_gone_through_step_by_step():
+    patterns = random_patterns(12, 400, 0)
+    network = Hopfield("sequence").fit(patterns)
+    result = network.recall(flipped(patterns[:1], 60, 0), update="synchronous", max_sweeps=30, record=True)
+    steps = [int(network.overlap(states)[0].argmax()) for states in result.trajectory]
+    assert steps == [k % 12 for k in range(31)]
+    np.testing.assert_array_equal(result.trajectory[30, 0], patterns[30 % 12])
+
+
+def test_sequences_are_held_up_to_their_own_capacity():
+    """Below 0.269 N the overlap is the theory's, standard error of 3 networks below 0.005; above, nothing is left."""
+    overlaps = {}
+    for load in (0.2, 0.3):
+        last = []
+        for seed in range(3):
+            patterns = random_patterns(int(load * 2000), 2000, seed)
+            end = Hopfield("sequence").fit(patterns).recall(patterns[:5], update="synchronous", max_sweeps=60)
+            last += list((end.states * patterns[60:65]).mean(axis=1))
+        overlaps[load] = np.mean(last)
+    assert overlaps[0.2] == pytest.approx(float(theory.sequence_overlap(0.2)), abs=0.02)
+    assert overlaps[0.3] < 0.3
+
+
+def test_graded_units_lower_their_energy_and_come_to_rest():
+    network = Hopfield().fit(random_patterns(5, 100, 0))
+    start = np.clip(0.3 * Stream(0, "test/graded").normal((20, 100)), -0.9, 0.9)
+    end = network.flow(start, gain=5.0)
+    assert end.settled.all()
+    assert (np.diff(end.energies, axis=0) < 1e-12).all()
+    np.testing.assert_allclose(end.states, np.tanh(5.0 * network_pull(network, end.states)), atol=1e-9)
+
+
+def network_pull(network, states):
+    return states @ network.weights_ + network.bias_
+
+
+def test_graded_units_of_high_gain_rest_where_two_valued_ones_do():
+    patterns = random_patterns(5, 200, 0)
+    network = Hopfield().fit(patterns)
+    end = network.flow(0.6 * patterns, gain=50.0)
+    np.testing.assert_array_equal(np.sign(end.states), network.recall(patterns).states)
+    assert np.abs(end.states).min() > 0.99
+
+
+def test_graded_units_of_low_gain_forget_everything():
+    network = Hopfield().fit(random_patterns(5, 100, 0))
+    gain = 0.9 / np.linalg.eigvalsh(network.weights_).max()
+    assert np.abs(network.flow(network.patterns_, gain=gain).states).max() < 1e-6
+
+
+def test_score_is_the_overlap_with_what_is_recalled():
+    patterns = random_patterns(5, 300, 0)
+    network = Hopfield().fit(patterns)
+    assert network.score(patterns) == 1.0
+    assert network.score(flipped(patterns, 60, 0)) == pytest.approx(0.6)
+
+
+def test_saved_and_loaded_it_recalls_the_same(tmp_path):
+    network = Hopfield("storkey", seed=3, dtype="float32").fit(random_patterns(5, 40, 0))
+    network.save(tmp_path / "network.h5")
+    again = Hopfield.load(tmp_path / "network.h5")
+    assert again.get_params() == network.get_params()
+    start = random_patterns(9, 40, 1)
+    np.testing.assert_array_equal(again.recall(start).states, network.recall(start).states)
+    assert (again.recall(start).kind == network.recall(start).kind).all()
+
+
+def test_the_claim_that_a_stored_pattern_is_always_recalled_is_wrong():
+    """Nor is a settled state a stored one: reverses and mixtures are as stable."""
+    patterns = random_patterns(10, 500, 0)
+    network = Hopfield().fit(patterns)
+    assert (network.recall(-patterns).kind == "reversed").all()
+    reached = network.recall(random_patterns(200, 500, 1))
+    assert reached.settled.all()
+    # 38 % are expected; the error probability of more than 60 % is below 1e-6.
+    assert (reached.kind == "stored").mean() < 0.6
+
+
+def test_the_claim_of_fifteen_percent_is_wrong():
+    """At 0.15 N patterns the theory has no memory; 2000 units hold what is left of finite size, 0.138 N holds more."""
+    assert theory.overlap(0.15) == 0
+    assert theory.capacity().load == pytest.approx(0.1379, abs=1e-4)
+    patterns = random_patterns(300, 2000, 0)
+    ends = Hopfield().fit(patterns).recall(patterns[:40]).states
+    assert (ends * patterns[:40]).mean() < 0.9
 
 
 @pytest.mark.parametrize(
@@ -249,9 +409,16 @@ def test_reverse_and_mixture_are_stable_and_told_apart():
     [
         (lambda: Hopfield("heb").fit([[1, -1]]), "Hopfield.rule.*did you mean 'hebb'"),
         (lambda: Hopfield().fit([[0, 1]]), "Hopfield.patterns.*-1 and"),
-        (lambda: Hopfield().fit([[np.nan, 1]]), "Hopfield.patterns.*-1 and"),
-        (lambda: Hopfield().fit([1, -1]), "Hopfield.patterns.*shape"),
-        (lambda: Hopfield().fit([[1, -1]]).recall([[1, -1, 1]]), "Hopfield.states: got 3 units"),
+        (lambda: Hopfield().fit([[np.nan, 1]]), "Hopfield.patterns: got NaN"),
+        (lambda: Hopfield().fit(np.empty((0, 3))), "Hopfield.patterns: Found array with 0 sample"),
+        (lambda: Hopfield(dtype="float16").fit([[1, -1]]), "Hopfield.dtype.*float32"),
+        (lambda: Hopfield().fit(np.ones((1, 10_000_000), dtype=np.int8)), "Hopfield: weights of 10000000 units"),
+        (lambda: Hopfield().fit([[1, -1]]).recall([[1, -1]], update="parallel"), "Hopfield.update.*synchronous"),
+        (lambda: Hopfield().fit([[1, -1]]).recall([[1, -1]], temperature=-1), "Hopfield.temperature: got -1"),
+        (lambda: Hopfield().fit([[1, -1]]).sample(2, clamp=[0.5, np.nan]), "Hopfield.clamp: expected -1 or 1"),
+        (lambda: Hopfield().fit([[1, -1]]).sample(2, beta=np.inf), "Hopfield.beta"),
+        (lambda: Hopfield().fit([1, -1]), "Hopfield.patterns: Expected 2D array"),
+        (lambda: Hopfield().fit([[1, -1]]).recall([[1, -1, 1]]), "Hopfield.states: X has 3 features"),
         (lambda: Hopfield().fit([[1, -1]]).recall([[1, -1]], clamp=[1, 0]), "Hopfield.clamp"),
         (lambda: Hopfield().fit([[1, -1]]).recall([[1, -1]], max_sweeps=0), "Hopfield.max_sweeps"),
     ],
@@ -259,3 +426,30 @@ def test_reverse_and_mixture_are_stable_and_told_apart():
 def test_bad_input_is_one_sentence(act, message):
     with pytest.raises(InputError, match=message):
         act()
+
+
+class SignHopfield(Hopfield):
+    """Takes the signs of what the general checks feed, which is not made of -1 and +1."""
+
+    def fit(self, patterns, y=None):
+        return super().fit(as_signs(patterns))
+
+    def predict(self, X):
+        return super().predict(as_signs(X))
+
+    def score(self, X, y=None):
+        return super().score(as_signs(X))
+
+
+def as_signs(X):
+    """Leave what is no table of finite numbers as it is, for the network to refuse."""
+    try:
+        table = check_array(X)
+    except (ValueError, TypeError):
+        return X
+    return np.where(table > 0, 1, -1)
+
+
+@parametrize_with_checks([SignHopfield()])
+def test_contract_of_scikit_learn(estimator, check):
+    check(estimator)

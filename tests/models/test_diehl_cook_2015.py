@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from bionet.errors import InputError
 from bionet.progress import Silence
 from bionet.random import Stream
+from bionet.spiking.on_grid import on_grid
 from models import diehl_cook_2015
 from models.diehl_cook_2015 import BIN, DT, DiehlCook
 
@@ -90,7 +91,7 @@ def test_the_copies_behave_as_the_learning_network_with_its_synapses_frozen(pict
     model = clone(TINY).set_params(theta_plus=0.0, total_weight=9.0).fit(pictures)
     given = model._input_spikes(pictures, Stream(1, "test/spikes"), 0)
     found = sorted(zip(*(each.tolist() for each in model._present(given, model.weights_)), strict=True))
-    with diehl_cook_2015._numpy_code():
+    with on_grid():
         network, inputs, excitatory, synapses = model._learning_network(model.weights_)
         synapses.frozen = True
         monitor = SpikeMonitor(excitatory)

@@ -14,7 +14,8 @@ from scipy import stats
 
 from bionet.errors import InputError
 from bionet.random import Stream
-from bionet.spiking.connect import EVERY, ITSELF, OTHERS, Pairs, Rows, create, recognise
+from bionet.spiking.connect import create, recognise
+from bionet.spiking.synapse_rows import EVERY, ITSELF, OTHERS, Pairs, Rows
 
 SEEDS = range(1, 6)
 ERROR = 1e-6

@@ -139,7 +139,7 @@ def history(explained: bool) -> dict:
             str(explain(net))
             str(explain(net))
             after = get_device().get_random_state()
-            assert before["bionet"].draw == after["bionet"].draw
+            assert before["bionet"]["draw"] == after["bionet"]["draw"]
             assert np.array_equal(before["numpy_state"][1], after["numpy_state"][1])
         brian2.defaultclock.dt = dt * ms
         net.run(10 * ms)

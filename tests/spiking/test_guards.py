@@ -1,7 +1,5 @@
 """Every impossible network is refused with a sentence; every network that has a meaning is not."""
 
-import subprocess
-import sys
 from contextlib import nullcontext
 
 import brian2
@@ -41,7 +39,6 @@ from hypothesis import strategies as st
 from bionet.errors import InputError
 from bionet.spiking.grammar import Terms, check_code, check_expression, statements
 from bionet.spiking.guards import check, check_solution, diverged, first_nonfinite
-from bionet.spiking.preferences import import_brian2
 
 NAN, INF = np.nan, np.inf
 
@@ -590,9 +587,9 @@ def test_the_sentence_of_a_divergence_names_neuron_value_and_time():
         "9**9**9**9",
         "(9**16)**16",
         "((((x**4)**4)**4)**4)",
-        "x**17",
-        "x**-17",
-        "x**(4*5)",
+        "x**65",
+        "x**-65",
+        "x**(8*9)",
         "x**1e400",
         "1e400*x",
         "9" * 400,
@@ -631,7 +628,8 @@ def test_an_expression_that_is_no_arithmetic_or_costs_too_much_is_refused(text):
     "text",
     [
         "-v/(10*ms)",
-        "v**16",
+        "v**64",
+        "(v/K)**20",
         "v**-0.5",
         "x**(1/3)",
         "3**((T - 37)/10)",
@@ -671,25 +669,3 @@ def test_a_decay_is_what_brings_the_state_down(sign, numerator):
 def test_a_name_that_means_itself_ends():
     right = dict(statements("x = 2*x*x"))
     assert Terms(check_expression("x*w"), "x", right).factors
-
-
-# The file of preferences (F3)
-
-
-def _python(code, folder):
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
-
-
-def test_a_preference_file_in_the_current_folder_is_not_run(tmp_path):
-    (tmp_path / "brian_preferences").write_text("codegen.target = str(open('ran', 'w') and 'numpy')\n")
-    code = "from bionet.spiking.preferences import import_brian2; import_brian2()"
-    outcome = _python(code, tmp_path)
-    assert outcome.returncode != 0
-    assert "InputError: brian_preferences: found in" in outcome.stderr
-    assert not (tmp_path / "ran").exists()
-    assert _python(f"import brian2; {code}", tmp_path).returncode == 0
-    assert (tmp_path / "ran").exists(), "the file would have run, and does where its user imports Brian2 himself"
-
-
-def test_brian2_is_returned():
-    assert import_brian2() is brian2

@@ -31,7 +31,7 @@ from brian2.stateupdaters.base import UnsupportedEquationsException
 from brian2.synapses import synapses
 
 from bionet.spiking import solutions
-from bionet.spiking.solutions import kept_solutions, merge_exponentials
+from bionet.spiking.solutions import _differs_from_zero, _zeros_by_numbers, kept_solutions, merge_exponentials
 
 CUBA = """dv/dt = (g_e + g_i - (v - v_l))/tau_m : volt (unless refractory)
     dg_e/dt = -g_e/tau_e : volt
@@ -501,3 +501,28 @@ def test_a_trace_with_rates_in_hertz_survives_too():
     with kept_solutions():
         Network(source, pathway).run(1001 * ms, namespace={})
     assert float(pathway.y[0]) == pytest.approx(np.exp(-1.0), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "differs"),
+    [
+        ("a - b", True),
+        ("a*(b + 1) - a*b - a", False),
+        ("1/a - 1/b", True),
+        ("(a**2 - b**2)/(a - b) - a - b", False),
+        ("f(a) - f(b)", True),
+        ("0", False),
+        ("exp(a) - b", False),  # not known, so not said
+        ("a**b", False),
+        ("1/(a - a*b/b)", False),
+    ],
+)
+def test_what_is_seen_by_numbers_not_to_be_zero_is_not(text, differs):
+    assert _differs_from_zero(sympy.sympify(text, {"f": sympy.Function("f")}, evaluate=True)) is differs
+
+
+def test_sympy_is_left_as_it_was():
+    before = sympy.Expr.equals
+    with pytest.raises(ZeroDivisionError), _zeros_by_numbers():
+        raise ZeroDivisionError
+    assert sympy.Expr.equals is before

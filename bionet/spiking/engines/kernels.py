@@ -56,11 +56,11 @@ def compiled(source: Source) -> Callable[..., None]:
     decorated = f'@njit("{_SIGNATURE}", nogil=True, error_model="numpy", cache={not own})\n'
     text = _HEAD + decorated + source.text
     key = hashlib.sha256((text + _environment()).encode()).hexdigest()[:40]
-    if own:
-        return _executed(text, own)
+    # The same function of a user is the same object: what has been compiled for it stays good.
+    key = "/".join([key, *(str(id(function)) for function in own.values())])
     if key not in _compiled:
-        module = _module(key, text)
-        _compiled[key] = module.run if module else _executed(text.replace("cache=True", "cache=False"), {})
+        module = None if own else _module(key, text)
+        _compiled[key] = module.run if module else _executed(text.replace("cache=True", "cache=False"), own)
     return _compiled[key]
 
 
@@ -68,7 +68,16 @@ def compiled(source: Source) -> Callable[..., None]:
 def _environment() -> str:
     """Return what a compiled kernel depends on beside its text."""
     here = Path(__file__).parents[1]
-    called = ("engines/runtime.py", "functions.py", "elementary.py", "draws.py", "../random.py")
+    called = (
+        "engines/runtime.py",
+        "functions.py",
+        "elementary.py",
+        "draws.py",
+        "crossing.py",
+        "adaptive.py",
+        "engines/event_queues.py",
+        "../random.py",
+    )
     parts = [bionet.__version__, numba.__version__, llvmlite.__version__, sys.version]
     return "\n".join(parts + [(here / path).read_text() for path in called])
 
@@ -110,3 +119,48 @@ def _forget_oldest(folder: Path) -> None:
     for path in kept[: max(len(kept) - KEPT + 1, 0)]:
         for each in (path, *folder.glob(f"__pycache__/{path.stem}.*")):
             each.unlink(missing_ok=True)
+
+
+_EVENT_HEAD = '''"""Functions printed by bionet; this file can be deleted at any time."""
+from numba import njit, bool_, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
+from math import inf, nan
+import math
+import numpy as np
+from bionet.random import poisson
+from bionet.spiking.adaptive import A, A_EXTRA, B, C, C_EXTRA, D, E3, E5, PARTS, RTOL, SMALLEST, STAGES
+from bionet.spiking.crossing import Functions, look, silence, window_after
+from bionet.spiking.engines.event_queues import *
+from bionet.spiking.engines.runtime import *
+from bionet.spiking.draws import from_table, normal, uniform
+from bionet.spiking.functions import FUNCTIONS, cos, exp, pow_int, sin
+globals().update({"function_" + name: function for name, function in FUNCTIONS.items()})
+'''
+_modules: dict[str, Any] = {}
+
+
+def compiled_module(text: str, user_functions: dict[str, Any]) -> Any:
+    """Compile a printed module of several functions, or take it from memory or disk.
+
+    Parameters
+    ----------
+    text : str
+    user_functions : dict of str to UserFunction
+        Those the text calls by ``user_<name>``; with any, nothing is kept on disk.
+
+    Returns
+    -------
+    module
+    """
+    own = {f"user_{name}": each.function for name, each in user_functions.items()}
+    text = _EVENT_HEAD + text
+    key = hashlib.sha256((text + _environment()).encode()).hexdigest()[:40]
+    if own or key not in _modules:
+        module = None if own else _module(key, text)
+        if module is None:
+            module = ModuleType("bionet_kernel")
+            module.__dict__.update(own)
+            exec(compile(text.replace(", cache=True", ""), "<functions printed by bionet>", "exec"), module.__dict__)
+        if own:
+            return module
+        _modules[key] = module
+    return _modules[key]

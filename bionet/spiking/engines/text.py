@@ -255,7 +255,7 @@ class Text:
                 return self.table(function, arguments)
             case p.UserFunction(name):
                 self.user_functions[name] = function
-                return f"float64(user_{name}({', '.join(f'float64({each})' for each in arguments)}))"
+                return f"{_CAST[call.kind]}(user_{name}({', '.join(f'float64({each})' for each in arguments)}))"
         raise TypeError(function)
 
     def tabled(self, law: p.Binomial, fresh: str) -> str:

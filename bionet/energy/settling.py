@@ -1,0 +1,211 @@
+"""How states of -1/+1 units follow their fields: one unit at a time, or all at once; coldly, or with noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from bionet.kernels.cpu.hopfield import largest_column, settle
+from bionet.random import Stream
+
+Floats = NDArray[np.float64]
+States = NDArray[np.int8]
+
+UPDATES = ("asynchronous", "synchronous")
+PANEL = 1024
+"""Rows of the weights that are summed in their own precision, before they enter the fields in double precision."""
+FEWEST = 16
+"""States whose fields are computed together at least: a product with fewer rows takes another way in the library."""
+
+
+def energy(states: ArrayLike, weights: NDArray[np.floating], bias: Floats | float = 0.0) -> Floats:
+    r"""Return :math:`E(s) = -s^\top J s / 2 - b^\top s` of each state, dimensionless.
+
+    Parameters
+    ----------
+    states : array, shape (..., n_units)
+        -1 or +1.
+    weights : float array, shape (n_units, n_units)
+        Symmetric.
+    bias : float array, shape (n_units,), or float
+
+    Examples
+    --------
+    >>> energy([[1, 1], [1, -1]], np.array([[0.0, 0.5], [0.5, 0.0]])).tolist()
+    [-0.5, 0.5]
+    """
+    s = np.asarray(states, dtype=np.float64)
+    return -(s * (0.5 * (s @ weights) + bias)).sum(axis=-1)
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What recall ended with.
+
+    Attributes
+    ----------
+    states : int8 array, shape (n_samples, n_units)
+        The last states.
+    sweeps : int64 array, shape (n_samples,)
+        Sweeps made, the last one, which changed nothing, included.
+    energies : float array, shape (n_sweeps + 1, n_samples)
+        At the start and after each sweep, dimensionless; what has settled keeps its own.
+    period : int8 array, shape (n_samples,)
+        1 for a fixed point, 2 for two states that follow one another for ever (synchronous updates only), 0 where the
+        sweeps ran out first.
+    trajectory : int8 array, shape (n_sweeps + 1, n_samples, n_units), or None
+        The states at the start and after each sweep; what has settled stays.
+    kind : array of str, shape (n_samples,), or None
+        What was reached: ``"stored"``, ``"reversed"``, ``"mixture"`` or ``"spurious"``.
+    pattern : int64 array, shape (n_samples,), or None
+        The stored pattern that the last state is nearest to, or farthest from, whichever is more.
+    """
+
+    states: States
+    sweeps: NDArray[np.int64]
+    energies: Floats
+    period: NDArray[np.int8]
+    trajectory: States | None = None
+    kind: NDArray[np.str_] | None = None
+    pattern: NDArray[np.int64] | None = None
+
+    @property
+    def energy(self) -> Floats:
+        """Of the last states, dimensionless, shape (n_samples,)."""
+        return self.energies[-1]
+
+    @property
+    def settled(self) -> NDArray[np.bool_]:
+        """Whether a sweep changed nothing, shape (n_samples,)."""
+        return self.period == 1
+
+
+def recall(
+    states: ArrayLike,
+    weights: NDArray[np.floating],
+    bias: Floats,
+    free: NDArray[np.bool_],
+    max_sweeps: int,
+    stream: Stream,
+    record: bool = False,
+    update: str = "asynchronous",
+    temperature: float = 0.0,
+) -> Recall:
+    """Let the free units of each state follow their fields until none wants to change.
+
+    Parameters
+    ----------
+    states : array, shape (n_samples, n_units)
+        -1, +1, or 0 for a unit that is silent.
+    weights : float array, shape (n_units, n_units)
+        Dimensionless, from the unit of the row to the unit of the column, in single or double precision.
+    bias : float array, shape (n_units,)
+    free : bool array, shape (n_units,)
+        The units that may change.
+    max_sweeps : int
+    stream : Stream
+        Draws the order of the units, and the noise.
+    record : bool
+        Whether to keep the trajectory.
+    update : {"asynchronous", "synchronous"}
+        One unit at a time, in a fresh random order each sweep, or all at once.
+    temperature : float
+        0, or that of Glauber's dynamics (one at a time) or Little's (all at once): +1 with probability
+        1 / (1 + exp(-2 field / temperature)). With noise all sweeps are made.
+
+    Notes
+    -----
+    A field within rounding of zero counts as zero and keeps the state, so the energy falls with every asynchronous
+    change. All states follow the same orders, so without noise what becomes of one does not depend on the others it is
+    recalled with.
+
+    Examples
+    --------
+    >>> J = np.array([[0.0, 1.0], [1.0, 0.0]])
+    >>> recall([[1, -1]], J, np.zeros(2), np.array([False, True]), 9, Stream(0, "order")).states.tolist()
+    [[1, 1]]
+    """
+    ends, bias = np.array(states, dtype=np.int8, order="C"), np.array(bias, dtype=np.float64)
+    weights = np.asarray(weights, order="C")
+    if weights.dtype != np.float32:
+        weights = np.asarray(weights, dtype=np.float64)
+    if not weights.flags.writeable:
+        # Numba compiles a second time for arrays that are read-only.
+        weights = weights.copy()
+    top = float(largest_column(weights))
+    tie = np.finfo(weights.dtype).eps * top + len(bias) * np.finfo(float).eps * (top + float(np.abs(bias).max()))
+    follow = _all_at_once if update == "synchronous" else _one_at_a_time
+    return follow(ends, weights, bias, np.asarray(free), tie, float(temperature), max_sweeps, stream, record)
+
+
+def fields(states: States, weights: NDArray[np.floating], bias: Floats) -> Floats:
+    """Return ``states @ weights + bias`` in double precision, the same for a state whatever its company."""
+    n_samples, n_units = states.shape
+    padded = np.zeros((-(-n_samples // FEWEST) * FEWEST, n_units), dtype=weights.dtype)
+    padded[:n_samples] = states
+    total = np.zeros(padded.shape)
+    for start in range(0, n_units, PANEL):
+        rows = slice(start, start + PANEL)
+        total += padded[:, rows] @ weights[rows]
+    return total[:n_samples] + bias
+
+
+def _one_at_a_time(
+    ends: States,
+    weights: NDArray[np.floating],
+    bias: Floats,
+    free: NDArray[np.bool_],
+    tie: float,
+    temperature: float,
+    max_sweeps: int,
+    stream: Stream,
+    record: bool,
+) -> Recall:
+    n_samples, n_units = ends.shape
+    trajectory = np.empty((max_sweeps + 1 if record else 0, n_samples, n_units), dtype=np.int8)
+    energies, sweeps = np.empty((max_sweeps + 1, n_samples)), np.empty(n_samples, dtype=np.int64)
+    quiet = np.empty(n_samples, dtype=np.bool_)
+    keys = np.uint64(stream.key), np.uint64(stream.child("noise").key)
+    start, places = fields(ends, weights, bias), np.flatnonzero(free)
+    settle(ends, weights, start, bias, places, tie, temperature, max_sweeps, *keys, trajectory, energies, sweeps, quiet)
+    last = sweeps.max(initial=0) + 1
+    return Recall(ends, sweeps, energies[:last], quiet.astype(np.int8), trajectory[:last] if record else None)
+
+
+def _all_at_once(
+    ends: States,
+    weights: NDArray[np.floating],
+    bias: Floats,
+    free: NDArray[np.bool_],
+    tie: float,
+    temperature: float,
+    max_sweeps: int,
+    stream: Stream,
+    record: bool,
+) -> Recall:
+    n_samples = len(ends)
+    sweeps, period = np.zeros(n_samples, dtype=np.int64), np.zeros(n_samples, dtype=np.int8)
+    before, trajectory, energies = np.zeros_like(ends), [ends], []
+    for sweep in range(max_sweeps):
+        going = period == 0
+        if not going.any():
+            break
+        field = fields(ends, weights, bias)
+        energies.append(-0.5 * (ends * (field + bias)).sum(axis=1))
+        if temperature > 0:
+            up = stream.child("noise").uniform(ends.shape, sweep) < expit(2.0 * field / temperature)
+            wish = np.where(up, 1, -1)
+        else:
+            wish = np.where(np.abs(field) > tie, np.sign(field), ends)
+        after = np.where(free & going[:, None], wish, ends).astype(np.int8)
+        sweeps += going
+        if temperature == 0:
+            period[going & (after == before).all(axis=1)] = 2
+            period[going & (after == ends).all(axis=1)] = 1
+        before, ends = ends, after
+        trajectory.append(ends)
+    energies.append(energy(ends, weights, bias))
+    return Recall(ends, sweeps, np.array(energies), period, np.array(trajectory) if record else None)

@@ -1,0 +1,189 @@
+"""Events that come from outside a network: given spikes and Poisson processes, in order of time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bionet.random import Stream, uniform
+from bionet.spiking.continuous import Continuous, Given, PoissonDrive, PoissonSource
+
+#: Random events made at a time.
+_MANY = 1 << 18
+
+
+@njit(cache=True, error_model="numpy")
+def _process(rates, windows, offsets, left, drawn, key, until_window, until_offset, length, out_w, out_off, out_i):
+    """Write the events before a time of independent Poisson processes; return how many, or -1 if there is no room.
+
+    ``left`` is the integral of each process's rate from its time (``windows``, ``offsets``) to its next event: an
+    exponential number of mean 1.
+    """
+    n = 0
+    for i in range(rates.size):
+        if not rates[i] > 0:
+            continue
+        while True:
+            later = offsets[i] + left[i] / rates[i]
+            carry = np.floor(later / length)
+            off = later - carry * length
+            window = windows[i] + carry
+            if window > until_window or (window == until_window and off >= until_offset):
+                break
+            if n == out_i.size:
+                return -1
+            out_w[n], out_off[n], out_i[n] = window, off, i
+            n += 1
+            windows[i], offsets[i] = window, off
+            left[i] = -math.log1p(-uniform(key, drawn[i], i))
+            drawn[i] += 1
+    return n
+
+
+@dataclass
+class Processes:
+    """The state of a group of Poisson processes."""
+
+    key: np.uint64
+    windows: NDArray
+    offsets: NDArray
+    left: NDArray
+    drawn: NDArray
+    rates: NDArray
+
+    @classmethod
+    def begin(cls, n: int, key: int, window: float, offset: float) -> Processes:
+        """Return processes that begin at a time."""
+        drawn = np.uint64(key)
+        left = np.array([-math.log1p(-uniform(drawn, 0, i)) for i in range(n)])
+        return cls(drawn, np.full(n, float(window)), np.full(n, offset), left, np.ones(n, np.int64), np.zeros(n))
+
+    def settle(self, rates: NDArray, window: float, offset: float, length: float) -> None:
+        """Change rates at a time."""
+        changed = rates != self.rates
+        spent = ((window - self.windows) * length + (offset - self.offsets)) * self.rates
+        self.left[changed] = np.maximum(self.left - spent, 0.0)[changed]
+        self.windows[changed], self.offsets[changed] = window, offset
+        self.rates = np.where(changed, rates, self.rates)
+
+    def until(self, window: float, offset: float, length: float, expected: int) -> tuple[NDArray, NDArray, NDArray]:
+        """Return the events before a time: windows, offsets and numbers."""
+        room = 2 * expected + 1024
+        while True:
+            kept = [each.copy() for each in (self.windows, self.offsets, self.left, self.drawn)]
+            out = np.empty(room), np.empty(room), np.empty(room, np.int64)
+            n = _process(
+                self.rates, self.windows, self.offsets, self.left, self.drawn, self.key, window, offset, length, *out
+            )  # fmt: skip
+            if n >= 0:
+                return out[0][:n], out[1][:n], out[2][:n]
+            self.windows, self.offsets, self.left, self.drawn = kept
+            room *= 2
+
+
+class Emissions:
+    """The events from outside, a stretch of time after the other.
+
+    Parameters
+    ----------
+    network : Continuous
+    randomness : Randomness
+    length : float
+        Of a window [s].
+    left : dict
+        The states of processes by name; kept up to date.
+    first : int64 array
+        The first unit of each flow and source.
+
+    Attributes
+    ----------
+    windows, offsets, units, kinds : arrays
+        What happens in the present stretch, in order; ``kinds`` is -1 for a spike of a unit, else the number of the
+        drive whose neuron ``units`` is.
+    known_until : float
+        The end of the stretch [s].
+    """
+
+    def __init__(
+        self, network: Continuous, randomness: Any, length: float, left: dict[str, Any], first: NDArray
+    ) -> None:
+        self.network, self.length, self.left, self.first = network, length, left, first
+        # What was drawn before is in the name: a network built anew after a run draws other numbers.
+        self.seed, self.drawn = randomness.seed, randomness.draw
+        self.windows, self.offsets = np.empty(0, np.int64), np.empty(0)
+        self.units, self.kinds = np.empty(0, np.int32), np.empty(0, np.int32)
+        self.known_until = 0.0
+
+    def begin(self, start: float, rates: dict[str, NDArray], borders: NDArray) -> None:
+        """Begin a run, with rates by name of source or drive [1/s] and the times at which they may change [s]."""
+        self.known_until, self.borders = start, borders
+        window = math.floor(start / self.length)
+        for each in (*self.network.sources, *self.network.drives):
+            if not isinstance(each, Given) and each.name not in self.left:
+                stream = Stream(self.seed, f"poisson/{each.name}/{self.drawn}")
+                self.left[each.name] = Processes.begin(each.n, stream.key, window, start - window * self.length)
+        self.settle(start, rates)
+
+    def settle(self, t: float, rates: dict[str, NDArray]) -> None:
+        """Change rates at a time."""
+        window = math.floor(t / self.length)
+        for name, values in rates.items():
+            processes = self.left[name]
+            processes.settle(
+                np.broadcast_to(values, processes.rates.shape), window, t - window * self.length, self.length
+            )
+
+    def more(self, end: float) -> None:
+        """Go on to the next stretch, at most to ``end``."""
+        start = self.known_until
+        total = sum(float(self.left[each.name].rates.sum()) for each in self.random())
+        stop = min(end, start + _MANY / total) if total else end
+        after = self.borders[self.borders > start]
+        if after.size and self.random():
+            stop = min(stop, float(after[0]))
+        window = math.floor(stop / self.length)
+        offset = stop - window * self.length
+        found = []
+        for number, each in enumerate(self.network.sources):
+            unit = int(self.first[len(self.network.flows) + number])
+            if isinstance(each, Given):
+                times, indices = _given(each, start, stop)
+                w = np.floor(times / self.length)
+                found.append((w, times - w * self.length, unit + indices, -1))
+            else:
+                found.append(self._random(each, window, offset, unit, -1, stop - start))
+        for number, drive in enumerate(self.network.drives):
+            found.append(self._random(drive, window, offset, drive.start, number, stop - start))
+        if found:
+            w, off, units = (np.concatenate([each[k] for each in found]) for k in range(3))
+            kinds = np.concatenate([np.full(len(each[0]), each[3]) for each in found])
+            order = np.lexsort((units, kinds, off, w))
+            self.windows, self.offsets = w[order].astype(np.int64), off[order]
+            self.units, self.kinds = units[order].astype(np.int32), kinds[order].astype(np.int32)
+        self.known_until = stop
+
+    def random(self) -> list[PoissonSource | PoissonDrive]:
+        """Return the sources and drives that are random."""
+        return [*(each for each in self.network.sources if isinstance(each, PoissonSource)), *self.network.drives]
+
+    def _random(self, each: Any, window: int, offset: float, unit: int, kind: int, time: float) -> tuple:
+        processes = self.left[each.name]
+        expected = int(processes.rates.sum() * time)
+        w, off, i = processes.until(window, offset, self.length, expected)
+        return w, off, unit + i, kind
+
+
+def _given(each: Given, start: float, stop: float) -> tuple[NDArray, NDArray]:
+    """Return the given spikes in [start, stop)."""
+    times, indices = each.times, each.indices
+    if each.period > 0 and times.size:
+        first, last = math.floor(start / each.period), math.ceil(stop / each.period)
+        times = np.concatenate([k * each.period + times for k in range(first, last)])
+        indices = np.tile(indices, last - first)
+    inside = (times >= start) & (times < stop)
+    return times[inside], indices[inside]

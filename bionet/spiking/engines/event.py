@@ -1,0 +1,484 @@
+"""The ``event`` engine: a network run in continuous time, from event to event."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bionet.spiking.engines.event_loop as loop
+import bionet.spiking.engines.event_queues as queues
+import bionet.spiking.program as p
+from bionet.errors import BionetError
+from bionet.random import Stream
+from bionet.spiking.axons import Axons
+from bionet.spiking.closed_form import ClosedForm, closed_form
+from bionet.spiking.continuous import Continuous, PoissonSource
+from bionet.spiking.emissions import Emissions
+from bionet.spiking.engines.event_flights import Flights
+from bionet.spiking.engines.event_memory import Accuracy, Memory, Surroundings, Time
+from bionet.spiking.engines.event_monitors import Recording
+from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
+from bionet.spiking.engines.event_text import EventText
+from bionet.spiking.engines.grid import Randomness
+from bionet.spiking.engines.kernels import compiled_module
+from bionet.spiking.engines.runtime import address
+from bionet.spiking.engines.text import Place
+from bionet.spiking.flow import (
+    DELAY,
+    Flow,
+    LinearSystem,
+    NotLinearError,
+    evaluated,
+    linear_system,
+    tables,
+    without_time,
+)
+
+#: Instants and windows between two returns to Python.
+_PATIENCE = 1 << 17
+
+
+def window_of(delays: list[NDArray]) -> float:
+    """Return the length of a window [s]: a power of two, near the shortest delay, between 2**-14 and 2**-8."""
+    shortest = min((float(each[each > 0].min()) for each in delays if np.any(each > 0)), default=1.0)
+    return 2.0 ** math.floor(math.log2(min(max(shortest, 2.0**-14), 2.0**-8)))
+
+
+class Event:
+    """A network compiled for continuous time.
+
+    Parameters
+    ----------
+    network : Continuous
+    around : Surroundings
+    randomness : Randomness
+    memory : Memory
+        What an earlier run has left; changed by this one.
+    start, end : float
+        The times of the run [s].
+    """
+
+    def __init__(
+        self,
+        network: Continuous,
+        around: Surroundings,
+        randomness: Randomness,
+        memory: Memory,
+        start: float,
+        end: float,
+    ) -> None:
+        self.network, self.around, self.randomness, self.left = network, around, randomness, memory
+        self.program = network.reading.program
+        self.start, self.end = start, end
+        self.arrays = around.values()
+        # What an earlier run has left is in its windows.
+        now = map(self._delays_now, network.changing.values())
+        self.length = memory.window or window_of([*network.delays, *now])
+        self.pushes = {each.pathway: each for each in self.program.operations if isinstance(each, p.Push)}
+        self.axons = [
+            Axons(*around.sources_of(number), network.delays[number]) for number in range(len(network.delays))
+        ]
+        self.why_integrated: dict[str, str] = {}
+        self.systems = [self._system(flow) for flow in network.flows]
+        self.forms = [self._solve(number, start) for number in range(len(network.flows))]
+        self.layouts = layouts = [_layout(*each) for each in zip(network.flows, self.forms, strict=True)]
+        axon_layouts = [AxonLayout(each.homogeneous, each.in_order) for each in self.axons]
+        self.text = EventText(self.program, [], network=network, flow_layouts=layouts, axon_layouts=axon_layouts)
+        self.module = compiled_module(self.text.print(), self.text.user_functions)
+        self._make_state()
+
+    def _system(self, flow: Flow) -> LinearSystem | None:
+        try:
+            return linear_system(flow)
+        except NotLinearError as error:
+            self.why_integrated[flow.name] = str(error)
+            return None
+
+    def _solve(self, number: int, t: float) -> ClosedForm | None:
+        flow, system = self.network.flows[number], self.systems[number]
+        try:
+            return None if system is None else closed_form(flow, system, self._values(flow.code, t), self.program)
+        except NotLinearError as error:
+            self.why_integrated[flow.name] = str(error)
+            return None
+
+    def _delays_now(self, code: p.Code) -> NDArray:
+        """Return delays that change, as they are at the beginning of the run [s]."""
+        values = self._values(code, self.start)
+        for each in (*code.scalar, *code.vector):
+            values[each.target] = evaluated(each.value, values, code, self.program)
+        return np.atleast_1d(values[DELAY])
+
+    def _values(self, code: p.Code, t: float) -> dict[str, Any]:
+        """Return what the names of a group's code stand for now."""
+        values: dict[str, Any] = {"_now": t, "t": t}
+        for name, reference in code.names.items():
+            if isinstance(reference, p.Reference) and name != "t":
+                memory = self.arrays[reference.array]
+                values[name] = memory[0] if reference.index == "0" else memory[self._at(code, reference.index)]
+        for table in tables(code):
+            values[f"table {table.array}"] = self._table(table)
+        return values
+
+    def _at(self, code: p.Code, index: str) -> Any:
+        if index == "_idx":
+            return slice(None)
+        reference = code.names[index]
+        assert isinstance(reference, p.Reference)
+        return self.arrays[reference.array][self._at(code, reference.index)]
+
+    def _table(self, table: p.Table) -> Callable[..., NDArray]:
+        values, dt = self.arrays[table.array], self._table_dt(table)
+        return lambda t, *column: values[
+            (min(max(math.floor(t / dt + 1e-9), 0), len(values) - 1), *(np.asarray(c, int) for c in column))
+        ]
+
+    def _table_dt(self, table: p.Table) -> float:
+        return float(self.program.floats[table.epsilon.slot] * self.program.integers[table.k.slot])
+
+    # Memory
+
+    def _make_state(self) -> None:
+        network, sizes = self.network, [flow.n for flow in self.network.flows]
+        self.first = np.concatenate([[0], np.cumsum(sizes + [each.n for each in network.sources])]).astype(np.int64)
+        n = int(sum(sizes))
+        everybody = int(self.first[-1])
+        self.rows = [self._rows(flow) for flow in network.flows]
+        busiest = max(
+            [
+                sum(push.events == each.events for push in self.pushes.values())
+                for each in (*network.flows, *network.sources)
+            ],
+            default=0,
+        )
+        self.most_departures = everybody * busiest + 1
+        # Where delays change, each synapse is a flight of its own.
+        self.most_departures += sum(int(self.axons[number].starts[-1]) for number in network.changing)
+        self.control = np.zeros(queues.FIRST_MONITOR + 3 * self.program.n_monitors + 2, np.int64)
+        self.recording = Recording(self.program, self.arrays, self.control, self.around.append)
+        self.crossings, self.place_of = np.empty(n + 1, np.int32), np.full(n, -1, np.int32)
+        self.at, self.due = np.zeros(n), np.full(n, queues.NEVER, np.int64)
+        self.heads = np.full(queues.BUCKETS, -1, np.int32)
+        self.following, self.preceding = np.empty(n, np.int32), np.empty(n, np.int32)
+        self.fired, self.seen = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+        self.firing, self.touched = np.empty(everybody + 8, np.int32), np.empty(n + 8, np.int32)
+        self.accuracy_so_far = np.zeros(2)
+        self.under_way = Flights(self.control, self.most_departures)
+        self.emission_windows, self.emission_offsets = np.empty(0, np.int64), np.empty(0)
+        self.emission_units, self.emission_kinds = np.empty(0, np.int32), np.empty(0, np.int32)
+        self.emissions = Emissions(network, self.randomness, self.length, self.left.emissions, self.first)
+        self.keys = np.array([Stream(self.randomness.seed, f"event/{k}").key for k in range(self.text.keys)], np.uint64)
+        self.room = {
+            (number, part): np.empty(len(layout.free.terms))
+            for number, layout in enumerate(self.layouts)
+            if layout.free
+            for part in ("f", "here", "there")
+        }
+        self.columns: dict[tuple[int, str], NDArray] = {}
+        self.bind()
+
+    def _rows(self, flow: Flow) -> NDArray:
+        rows = np.zeros((flow.n, self.layouts[self.network.flows.index(flow)].stride))
+        time, n = Time.of(self.start, self.length), len(flow.states)
+        for k, array in enumerate(flow.states):
+            rows[:, k] = self.arrays[array]
+        rows[:, n], rows[:, n + 1], rows[:, n + 2] = time.window, time.offset, -1
+        if flow.not_refractory is not None and flow.last_spike is not None:
+            self._still_refractory(flow, rows, self.arrays[flow.not_refractory], self.arrays[flow.last_spike])
+        old, published = self.left.rows.get(flow.name), self.left.published.get(flow.name)
+        if old is not None and published is not None and old.shape == rows.shape:
+            same = np.all(published == rows[:, :n], axis=1)
+            rows[same] = old[same]
+        return rows
+
+    def _still_refractory(self, flow: Flow, rows: NDArray, free: NDArray, last_spike: NDArray) -> None:
+        """Take over refractory periods that are not over, from what the network says of its last spikes."""
+        silent = np.flatnonzero(~free)
+        if silent.size:
+            values = self._values(flow.code, self.start)
+            for each in (*flow.code.scalar, *flow.code.vector):
+                values[each.target] = evaluated(each.value, values, flow.code, self.program)
+            n = len(flow.states)
+            until = last_spike + values["_refractory"]
+            for i in silent:
+                ends = Time.of(float(np.broadcast_to(until, flow.n)[i]), self.length)
+                rows[i, n + 2 : n + 4] = ends.window, ends.offset
+
+    def bind(self) -> None:
+        """Take the addresses of all memory; Python code may have moved any of it."""
+        self.arrays = self.around.values()
+        places = list(self.text.places)
+        self.held = [np.ascontiguousarray(self._memory(place)) for place in places]
+        self.table = np.array([address(each) for each in self.held] or [0], np.int64)
+        self.sizes = np.array([each.size for each in self.held] or [0], np.int64)
+        held = (self.table, self.sizes, self.program.floats, self.program.integers, self.keys)
+        self.memory = (*(address(each) for each in held), self.length)
+
+    def _memory(self, place: Place) -> NDArray:
+        number, part = place.number, place.part
+        match place.kind:
+            case "array":
+                return self.arrays[number]
+            case "rows":
+                return self.rows[number]
+            case "atol":
+                return np.array(self.network.flows[number].atol)
+            case "inputs" | "classes":
+                return getattr(self.forms[number], place.kind)
+            case "coefficients":
+                return getattr(self.forms[number], part).table
+            case "functions":
+                which, name = part.split("/")
+                return np.concatenate([getattr(each, name) for each in getattr(self.forms[number], which).functions])
+            case "room":
+                return self.room[number, part]
+            case "accuracy":
+                return self.accuracy_so_far
+            case "bounds":
+                return self.first if number == 0 else self.axons[number - 1].bounds
+            case "axons":
+                return getattr(self.axons[number], part)
+            case "column":
+                if (number, part) not in self.columns:
+                    self.columns[number, part] = self.axons[number].column(self.arrays[int(part)])
+                return self.columns[number, part]
+            case "count":
+                return self.recording.counts[number]
+            case "events" | "states":
+                return self.recording.buffers[number, part]
+        raise TypeError(place)
+
+    # Running
+
+    def run(self, ticks: Any, borders: list[float]) -> None:
+        """Run to the end, or until told to stop.
+
+        Parameters
+        ----------
+        ticks : iterable of (float, list of callable)
+            In order of time: when the run pauses, and what is called then; the end of the run is the last.
+        borders : list of float
+            The times at which rates may change.
+        """
+        self.emissions.begin(self.start, self._rates(self.start), np.asarray(borders))
+        self.control[queues.DRAW] = self.randomness.draw
+        names = [each.name for each in self.network.reading.pathways]
+        self.under_way.recall(self.left.flights, self.axons, names)
+        self._look_at_all(Time.of(self.start, self.length))
+        self.reached = self.end
+        for t, inclusive, what in ticks:
+            if not self._until(t, inclusive):
+                break
+            for each in what:
+                each(t)
+            if what and self.around.breathe(t):
+                self.reached = t
+                break
+        self.recording.flush()
+        self.leave()
+
+    def _look_at_all(self, time: Time) -> None:
+        """Forget when neurons were to be looked at, and look at all of them."""
+        self.due[:], self.place_of[:] = queues.NEVER, -1
+        self.heads[:] = -1
+        n = len(self.due)
+        self.due[:] = time.window
+        if n:
+            self.following[:-1], self.following[-1] = np.arange(1, n), -1
+            self.preceding[1:], self.preceding[0] = np.arange(n - 1), -1
+            self.heads[time.window % queues.BUCKETS] = 0
+        self.control[queues.WINDOW], self.control[queues.OPEN], self.control[queues.CROSSINGS] = time.window, 0, 0
+
+    def _until(self, t: float, inclusive: bool) -> bool:
+        """Run to a time; return whether to go on from there."""
+        while True:
+            target = min(t, self.emissions.known_until)
+            status = self._loop(Time.of(target, self.length), inclusive and target == t)
+            if status == loop.ROOM:
+                self.recording.flush()
+                self.under_way.make_room()
+            elif status == loop.NO_DELAY:
+                self._refuse_delay()
+            elif status == loop.AT_ONCE or status == loop.ENDLESS:
+                self._refuse_endless(status, t)
+            elif status == loop.DONE:
+                if target == t:
+                    return True
+                self._take_emissions()
+                self.control[queues.EMISSION] = 0
+            now = self._now(target)
+            if self.around.breathe(now):
+                self.reached = now
+                return False
+
+    def _take_emissions(self) -> None:
+        self.emissions.more(self.end)
+        e = self.emissions
+        self.emission_windows, self.emission_offsets = e.windows, e.offsets
+        self.emission_units, self.emission_kinds = e.units, e.kinds
+
+    def _now(self, target: float) -> float:
+        return min(float(self.control[queues.WINDOW]) * self.length, target)
+
+    def _loop(self, until: Time, inclusive: bool) -> int:
+        self.control[queues.LIMIT] = _PATIENCE
+        arrays = [getattr(self.under_way if hasattr(self.under_way, name) else self, name) for name in loop.STATE]
+        addresses = np.array([address(each) for each in arrays], np.int64)
+        sizes = np.array([each.size for each in arrays], np.int64)
+        self.module.run(self.memory, addresses, sizes, np.array([until.window, until.offset, float(inclusive)]))
+        return int(self.control[queues.STATUS])
+
+    def _refuse_delay(self) -> None:
+        pathway = self.network.reading.pathways[int(self.control[queues.WRONG]) - 1]
+        now = float(self.control[queues.WINDOW]) * self.length
+        raise BionetError(
+            f"{pathway.name}: the delay of synapse {int(self.control[queues.WHO])} was no finite time of 0 s or more "
+            f"when a spike left, near t = {now:.6g} s; expected code that keeps it within bounds, such as "
+            "d = clip(d, 1*ms, 20*ms)"
+        )
+
+    def _refuse_endless(self, status: int, t: float) -> None:
+        unit = int(self.control[queues.WHO])
+        number = int(np.searchsorted(self.first, unit, "right") - 1)
+        name = self.network.flows[number].name
+        i = unit - int(self.first[number])
+        now = float(self.control[queues.WINDOW]) * self.length
+        if status == loop.AT_ONCE:
+            raise BionetError(
+                f"{name}: neuron {i} is above threshold again at the very instant of its spike, near t = {now:.6g} s, "
+                "and would fire without end; expected a reset below threshold or a refractory period"
+            )
+        raise BionetError(
+            f"{name}: spikes without delay go round without end, neuron {i} among them, near t = {now:.6g} s; "
+            "expected a delay or a refractory period somewhere in the loop"
+        )
+
+    # What happens at given times
+
+    def sample(self, number: int) -> Callable[[float], None]:
+        """Return what records the states of a monitor at a time."""
+        each = self.program.operations[number]
+        assert isinstance(each, p.RecordStates)
+        take = getattr(self.module, f"sample_{number}")
+        return self.recording.states(each, take, self.length, lambda: self.memory)
+
+    def regular(self, number: int) -> Callable[[float], None]:
+        """Return what runs code for all elements at a time."""
+        act = getattr(self.module, f"regular_{number}")
+
+        def change(t: float) -> None:
+            time = Time.of(t, self.length)
+            self.control[queues.DRAW] += 1
+            act(time.window, time.offset, t, int(self.control[queues.DRAW]), self.memory)
+            self.renew(t)
+
+        return change
+
+    def outside(self, number: int) -> Callable[[float], None]:
+        """Return what runs Python code at a time: it sees the network as it is then, and may change it."""
+
+        def call(t: float) -> None:
+            self.recording.flush()
+            self.publish(t)
+            self.around.outside(number, t)
+            self.bind()
+            self.adopt(t)
+            self.renew(t)
+
+        return call
+
+    def switch(self, t: float) -> None:
+        """Bring all neurons to a time at which a table changes its value."""
+        self.advance_all(t)
+        self.renew(t)
+
+    def renew(self, t: float) -> None:
+        """Solve the equations anew for what parameters are now, and look at all neurons."""
+        for number in range(len(self.network.flows)):
+            form = self._solve(number, t)
+            old = self.forms[number]
+            if (form and form.shape) != (old and old.shape):
+                raise BionetError(
+                    f"{self.network.flows[number].name}: its parameters changed during the run so that its equations "
+                    'have a solution of another form; run it in two parts, or use engine="grid"'
+                )
+            self.forms[number] = form
+        self.emissions.settle(t, self._rates(t))
+        self.bind()
+        self._look_at_all(Time.of(t, self.length))
+
+    def _rates(self, t: float) -> dict[str, NDArray]:
+        """Return the rates of random sources and drives at a time."""
+        found: dict[str, NDArray] = {each.name: np.array(each.rate) for each in self.network.drives}
+        for each in self.network.sources:
+            if isinstance(each, PoissonSource):
+                values = self._values(each.code, t)
+                for statement in (*each.code.scalar, *each.code.vector):
+                    tree = without_time(statement.value, each.code)
+                    values[statement.target] = evaluated(tree, values, each.code, self.program)
+                found[each.name] = np.asarray(values["_rate"], float)
+        return found
+
+    def publish(self, t: float) -> None:
+        """Write the states of all neurons at a time into the network's arrays; the neurons stay where they are."""
+        kept = [rows.copy() for rows in self.rows]
+        self.advance_all(t)
+        for number, flow in enumerate(self.network.flows):
+            for k, array in enumerate(flow.states):
+                self.arrays[array][:] = self.rows[number][:, k]
+            self.left.published[flow.name] = self.rows[number][:, : len(flow.states)].copy()
+            lost = np.argwhere(~np.isfinite(self.left.published[flow.name]))
+            if lost.size:
+                name = f"{flow.name}.{self.program.arrays[flow.states[lost[0, 1]]].name}"
+                raise BionetError(
+                    f"{name}: became infinite or undefined at index {lost[0, 0]} before t = {t:.6g} s; expected finite "
+                    "numbers; look for equations that grow without bound, and weights and inputs that are too large"
+                )
+            self.rows[number][:] = kept[number]
+
+    def adopt(self, t: float) -> None:
+        """Take what was changed in the network's arrays since they were written."""
+        time = Time.of(t, self.length)
+        for number, flow in enumerate(self.network.flows):
+            n, rows = len(flow.states), self.rows[number]
+            now = np.stack([self.arrays[array] for array in flow.states], axis=1)
+            changed = np.any(now != self.left.published[flow.name], axis=1)
+            rows[changed, :n] = now[changed]
+            rows[changed, n], rows[changed, n + 1] = time.window, time.offset
+            rows[changed, n + TAIL :] = 0
+            over = changed & (rows[:, n + 2] >= 0)
+            over &= (rows[:, n + 2] < time.window) | ((rows[:, n + 2] == time.window) & (rows[:, n + 3] <= time.offset))
+            rows[over, n + 2] = -1
+
+    def advance_all(self, t: float) -> None:
+        """Bring all neurons to a time."""
+        time = Time.of(t, self.length)
+        for number, flow in enumerate(self.network.flows):
+            getattr(self.module, f"move_{number}")(flow.n, time.window, time.offset, self.memory)
+
+    # Ends
+
+    def leave(self) -> None:
+        """Leave the network as it is now, and what its next run needs to go on from here."""
+        self.publish(self.reached)
+        for number, flow in enumerate(self.network.flows):
+            self.left.rows[flow.name] = self.rows[number].copy()
+        self.left.window = self.length
+        names = [each.name for each in self.network.reading.pathways]
+        self.left.flights = self.under_way.leave(self.axons, names, self.network.changing)
+        self.randomness.draw = int(self.control[queues.DRAW])
+
+    def accuracy(self) -> Accuracy:
+        """Return how well the spikes of this run are known."""
+        return Accuracy(float(self.accuracy_so_far[0]), int(self.accuracy_so_far[1]))
+
+
+def _layout(flow: Flow, form: ClosedForm | None) -> FlowLayout:
+    n = len(flow.states)
+    if form is None:
+        return FlowLayout(2 * n + TAIL + STEP)
+    return FlowLayout(n + TAIL, *form.shape[:3], *form.shape[3])

@@ -1,0 +1,344 @@
+"""The text of how neurons move between events: by a closed form, or integrated, each in steps of its own."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import bionet.spiking.adaptive as adaptive
+from bionet.spiking.closed_form import Pattern
+from bionet.spiking.crossing import Functions
+from bionet.spiking.engines.event_names import STEP, TAIL, FunctionText, after, decorated
+from bionet.spiking.engines.event_queues import NEVER
+from bionet.spiking.flow import DISTANCE, Flow
+
+
+class FlowText(FunctionText):
+    """Prints the functions of flows."""
+
+    def advance(self, number: int, flow: Flow) -> None:
+        """Print how a neuron is brought to a time."""
+        row, now = self.row(number), ("w", "off")
+        with self.function(f"advance_{number}(i, w, off, memory)"):
+            self.add(f"r = i * np.uint64({self.flow_layouts[number].stride})")
+            self.add(f"h = {after(now, row.time)}")
+            with self.block("if h <= 0.0:"):
+                self.settle(number, flow)
+                self.add("return")
+            self.load(number, flow)
+            if flow.refractory:
+                with self.block(f"if {row.is_refractory}:"):
+                    self.add(f"free_for = {after(now, row.until)}")
+                    with self.block("if free_for >= 0.0:"):
+                        self.add(f"h = {after(row.until, row.time)}")
+                    self.step(number, flow, "clamped")
+                    self.add("h = max(free_for, 0.0)")
+                    with self.block("if free_for >= 0.0:"):
+                        self.release(number, flow)
+            with self.block("if h > 0.0:"):
+                self.step(number, flow, "free")
+            for k in range(len(flow.states)):
+                self.add(f"{row[k]} = x{k}")
+            for line in row.set_time():
+                self.add(line)
+
+    def release(self, number: int, flow: Flow) -> None:
+        """Print the end of a refractory period."""
+        self.add(f"{self.row(number)[len(flow.states) + 2]} = -1.0")
+        assert flow.not_refractory is not None
+        self.add(f"{self.array(flow.not_refractory)}[i] = True")
+
+    def settle(self, number: int, flow: Flow) -> None:
+        """Print the end of a refractory period that is right now."""
+        if flow.refractory:
+            window, offset = self.row(number).until
+            with self.block(f"if {window} == w and {offset} == off:"):
+                self.release(number, flow)
+
+    def load(self, number: int, flow: Flow) -> None:
+        """Print the variables of a row, and the constants of its equations."""
+        layout, row, n = self.flow_layouts[number], self.row(number), len(flow.states)
+        self.add(f"r = i * np.uint64({layout.stride})")
+        for k in range(n):
+            self.add(f"x{k} = {row[k]}")
+        inputs = self.place("inputs", number, "", "float64")
+        base = f"i * np.uint64({layout.n_inputs + 1}) + np.uint64" if layout.many_inputs else "np.uint64"
+        for k in range(layout.n_inputs + 1):
+            self.add(f"x{n + k} = {inputs}[{base}({k})]")
+        self.add(f"kind = {self.place('classes', number, '', 'int64')}[{'i' if layout.many_classes else '0'}]")
+
+    def step(self, number: int, flow: Flow, part: str) -> None:
+        """Print how the variables move on by a time ``h``."""
+        pattern: Pattern = getattr(self.flow_layouts[number], part)
+        table, alpha = self.coefficients(number, part), self.term(number, "alpha", part)
+        n, width = len(flow.states), len(pattern.entries) + len(pattern.distance)
+        self.add(f"base, first = kind * {width}, kind * {len(pattern.terms)}")
+        known: set[int] = set()
+        for q in sorted({q for q, _, _ in pattern.entries}):
+            power, wave, zero = pattern.terms[q]
+            # Terms of one cluster share their exponential.
+            root = q - power * (2 if wave else 1) - (wave == 2)
+            if not zero and root not in known:
+                self.add(f"e{root} = exp({alpha}[first + {root}] * h)")
+                known.add(root)
+            factors = ([] if zero else [f"e{root}"]) + ["h"] * power
+            if wave:
+                omega = self.term(number, "omega", part)
+                factors.append(f"{'cos' if wave == 1 else 'sin'}({omega}[first + {q}] * h)")
+            self.add(f"p{q} = {' * '.join(factors) or '1.0'}")
+        for i in range(n):
+            sums: dict[int, list[str]] = {}
+            for k, (q, into, j) in enumerate(pattern.entries):
+                if into == i:
+                    sums.setdefault(q, []).append(f"{table}[base + {k}] * x{j}")
+            products = [f"p{q} * ({' + '.join(each)})" for q, each in sums.items()]
+            self.add(f"y{i} = {' + '.join(products) or '0.0'}")
+        for i in range(n):
+            self.add(f"x{i} = y{i}")
+
+    def coefficients(self, number: int, part: str) -> str:
+        """Return the table of a flow's coefficients."""
+        return self.place("coefficients", number, part, "float64")
+
+    def term(self, number: int, name: str, part: str = "free") -> str:
+        """Return a column of the terms of a flow's solutions, all classes one after another."""
+        return self.place("functions", number, f"{part}/{name}", "int64" if name in ("power", "wave") else "float64")
+
+    def move(self, number: int) -> None:
+        """Print how all neurons are brought to a time."""
+        with self.function(f"move_{number}(n, w, off, memory)"), self.block("for i in range(np.uint64(n)):"):
+            self.add(f"advance_{number}(i, w, off, memory)")
+
+    def distance(self, number: int, flow: Flow) -> list[str]:
+        """Return the coefficients of the distance to threshold, by term."""
+        layout = self.flow_layouts[number]
+        pattern, n, table = layout.free, len(flow.states), self.coefficients(number, "free")
+        assert pattern is not None
+        width = len(pattern.entries) + len(pattern.distance)
+        self.add(f"base = kind * {width}")
+        found = []
+        for q, (power, wave, zero) in enumerate(pattern.terms):
+            parts = [
+                f"{table}[base + {len(pattern.entries) + k}] * x{j}"
+                for k, (a, j) in enumerate(pattern.distance) if a == q
+            ]  # fmt: skip
+            if zero and power == 0 and wave == 0:
+                parts.append(f"x{n + layout.n_inputs}")
+            found.append(" + ".join(parts) or "0.0")
+        return found
+
+    def above(self, number: int, flow: Flow) -> None:
+        """Print whether a neuron fires as it is."""
+        pattern = self.flow_layouts[number].free
+        assert pattern is not None
+        with self.function(f"above_{number}(i, w, off, memory)"):
+            if flow.fires_at is None:
+                self.add("return False")
+                return
+            self.load(number, flow)
+            if flow.refractory:
+                with self.block(f"if {self.row(number).is_refractory}:"):
+                    self.add("return False")
+            parts = self.distance(number, flow)
+            at_once = [
+                f"({part})" for part, (power, wave, _) in zip(parts, pattern.terms, strict=True)
+                if power == 0 and wave < 2 and part != "0.0"
+            ]  # fmt: skip
+            self.add(f"return {' + '.join(at_once) or '0.0'} {flow.fires_at} 0.0")
+
+    def search(self, number: int, flow: Flow) -> None:
+        """Print when a neuron fires."""
+        row, pattern = self.row(number), self.flow_layouts[number].free
+        assert pattern is not None
+        with self.function(f"search_{number}(i, w, memory)"):
+            if flow.fires_at is None:
+                self.add(f"return np.inf, {NEVER}")
+                return
+            self.load(number, flow)
+            self.add(f"start_w, start_off = {row.time[0]}, {row.time[1]}")
+            if flow.refractory:
+                with self.block(f"if {row.is_refractory}:"):
+                    self.add(f"until_w, until_off = {row.until[0]}, {row.until[1]}")
+                    with self.block("if until_w > w:"):
+                        self.add("return np.inf, until_w")
+                    self.add(f"h = {after(('until_w', 'until_off'), ('start_w', 'start_off'))}")
+                    with self.block("if h > 0.0:"):
+                        self.step(number, flow, "clamped")
+                    self.add("start_w, start_off = until_w, until_off")
+            self.silence(number, flow, pattern)
+            f = self.place("room", number, "f", "float64")
+            count = len(pattern.terms)
+            for q in range(count):
+                self.add(f"{f}[{q}] = f{q}")
+            own = f"[kind * {count} : kind * {count} + {count}]"
+            self.add(f"terms = Functions({', '.join(self.term(number, name) + own for name in Functions._fields)})")
+            room = ", ".join(self.place("room", number, part, "float64") for part in ("here", "there"))
+            self.add(f"room = ({room}, {self.place('accuracy', 0, '', 'float64')})")
+            self.add(f"return look({f}, terms, start_w, start_off, w, window, room)")
+
+    def silence(self, number: int, flow: Flow, pattern: Pattern) -> None:
+        """Print the coefficients of the distance, and a return if no crossing is near."""
+        for q, part in enumerate(self.distance(number, flow)):
+            self.add(f"f{q} = {part}")
+        self.add(f"first = kind * {len(pattern.terms)}")
+        value: list[str] = []
+        slope: list[str] = []
+        bend: list[str] = []
+        highest: list[str] = []
+        for q, (power, wave, zero) in enumerate(pattern.terms):
+            if power == 0:
+                value += [f"f{q}"] if wave < 2 else []
+                if wave == 2 or not zero:
+                    slope.append(f"f{q} * {self.term(number, 'omega' if wave == 2 else 'alpha')}[first + {q}]")
+            elif power == 1 and wave < 2:
+                slope.append(f"f{q}")
+            if zero and power == 0 and wave == 0:
+                highest.append(f"f{q}")
+                continue
+            for bounds, up, down in ((bend, "convex", "concave"), (highest, "high", "low")):
+                most, least = (f"{self.term(number, name)}[first + {q}]" for name in (up, down))
+                bounds.append(f"(f{q} * {most} if f{q} > 0.0 else -f{q} * {least})")
+        sums = ", ".join(" + ".join(each) or "0.0" for each in (value, slope, bend, highest))
+        self.add(f"silent = silence({sums})")
+        with self.block("if silent >= (w + 1 - start_w) * window - start_off:"):
+            self.add("return np.inf, window_after(start_w, start_off + silent, window, w)")
+
+    # Without a closed form
+
+    def integrated(self, number: int, flow: Flow) -> None:
+        """Print the functions of a flow that is integrated numerically, each neuron in steps of its own.
+
+        Where nothing reaches a neuron, its state at the beginning of each window is kept, so that the steps do not
+        depend on who looks at it.
+        """
+        self.slopes(number, flow)
+        self.integrator(number)
+        self.advance_integrated(number, flow)
+        with self.function(f"above_{number}(i, w, off, memory)"):
+            if flow.fires_at is None:
+                self.add("return False")
+            else:
+                self.start(number)
+                if flow.refractory:
+                    with self.block(f"if {self.row(number).is_refractory}:"):
+                        self.add("return False")
+                self.copy_state(flow, "y[m] = {}", number)
+                self.add(f"return distance_{number}(i, t, y, memory) {flow.fires_at} 0.0")
+        self.search_integrated(number, flow)
+
+    def start(self, number: int) -> None:
+        """Print the time of a row."""
+        row = self.row(number)
+        self.add(f"r = i * np.uint64({self.flow_layouts[number].stride})")
+        self.add(f"start_w, start_off = {row.time[0]}, {row.time[1]}")
+        self.add("t = start_w * window + start_off")
+
+    def copy_state(self, flow: Flow, copy: str, number: int, ahead: bool = False) -> None:
+        """Print how a state is copied from a row or to it."""
+        n = len(flow.states)
+        if copy.startswith("y"):
+            self.add(f"y = np.empty({n})")
+        with self.block(f"for m in range({n}):"):
+            self.add(copy.format(self.row(number)[f"{n + TAIL + STEP if ahead else 0} + m"]))
+
+    def integrate(self, number: int, span: str, clamped: str, looking: str = "False") -> str:
+        """Return the call that integrates a neuron's equations."""
+        step, atol = (
+            self.row(number)[len(self.network.flows[number].states) + TAIL],
+            self.place("atol", number, "", "float64"),
+        )
+        return f"follow_{number}(i, t, y, {span}, {step}, {atol}, {clamped}, {looking}, memory)"
+
+    def refractoriness(self, number: int, flow: Flow, is_kept: bool) -> None:
+        """Print how a state goes through what is left of its refractory period."""
+        row = self.row(number)
+        if flow.refractory:
+            with self.block(f"if {row.is_refractory}:"):
+                self.add(f"to_end = {after(row.until, ('start_w', 'start_off'))}")
+                self.add("held = max(min(to_end, h), 0.0)")
+                with self.block("if held > 0.0:"):
+                    self.add(self.integrate(number, "held", "True"))
+                if is_kept:
+                    with self.block("if to_end <= h:"):
+                        self.release(number, flow)
+                self.add("t += held")
+                self.add("h -= held")
+
+    def advance_integrated(self, number: int, flow: Flow) -> None:
+        """Print how a neuron is brought to a time."""
+        row, n = self.row(number), len(flow.states)
+        known = row[n + TAIL + 1]
+        with self.function(f"advance_{number}(i, w, off, memory)"):
+            self.start(number)
+            self.add(f"h = {after(('w', 'off'), ('start_w', 'start_off'))}")
+            self.add(f"is_known = {known} > 0.0")
+            self.add(f"{known} = 0.0")
+            with self.block("if h <= 0.0:"):
+                self.settle(number, flow)
+                self.add("return")
+            with self.block("if is_known and off == 0.0 and w == start_w + 1:"):
+                self.copy_state(flow, f"{row['m']} = {{}}", number, ahead=True)
+            with self.block("else:"):
+                self.copy_state(flow, "y[m] = {}", number)
+                self.refractoriness(number, flow, is_kept=True)
+                with self.block("if h > 0.0:"):
+                    self.add(self.integrate(number, "h", "False"))
+                self.copy_state(flow, "{} = y[m]", number)
+            for line in row.set_time():
+                self.add(line)
+
+    def search_integrated(self, number: int, flow: Flow) -> None:
+        """Print when a neuron fires; what was found out on the way is kept for the next window."""
+        row, n = self.row(number), len(flow.states)
+        with self.function(f"search_{number}(i, w, memory)"):
+            if flow.fires_at is None:
+                self.add(f"return np.inf, {NEVER}")
+                return
+            self.start(number)
+            if flow.refractory:
+                with self.block(f"if {row.until[0]} > w:"):
+                    self.add(f"return np.inf, {row.until[0]}")
+            with self.block("if start_w < w:"):
+                self.add(f"advance_{number}(i, w, 0.0, memory)")
+                self.add("start_w, start_off, t = w, 0.0, w * window")
+            self.copy_state(flow, "y[m] = {}", number)
+            self.add("h = window - start_off")
+            self.add(f"was_free = {f'not {row.is_refractory}' if flow.refractory else 'True'}")
+            self.refractoriness(number, flow, is_kept=False)
+            self.add(f"crossing, width, next_step = {self.integrate(number, 'h', 'False', 'True')}")
+            with self.block("if crossing < h:"):
+                accuracy = self.place("accuracy", 0, "", "float64")
+                self.add(f"{accuracy}[0] = max({accuracy}[0], width)")
+                self.add("return min(window - h + crossing, window * (1 - 2.0**-53)), w")
+            self.add(f"{row[n + TAIL]} = next_step")
+            with self.block("if was_free:"):
+                self.add(f"{row[n + TAIL + 1]} = 1.0")
+                self.copy_state(flow, "{} = y[m]", number, ahead=True)
+            self.add("return np.inf, w + 1")
+
+    def slopes(self, number: int, flow: Flow) -> None:
+        """Print a flow's equations, and its distance to threshold."""
+        n = len(flow.states)
+        self.operation += 1
+        for head in (f"slopes_{number}(i, t, y, out, clamped, memory)", f"distance_{number}(i, t, y, memory)"):
+            with self.function(head):
+                self.add("now = t")
+                self.add("draw = 0")
+                self.peeked = {(number, "i"): "y"}
+                self.scalars(flow.code)
+                self.elements(flow.code, "i")
+                self.peeked = {}
+                if head.startswith("distance"):
+                    self.add(f"return {self.local(DISTANCE)}" if flow.fires_at else "return -1.0")
+                    continue
+                for k in range(n):
+                    name = flow.derivatives[k]
+                    value = self.local(name) if name else "0.0"
+                    self.add(f"out[{k}] = {f'0.0 if clamped else {value}' if flow.clamped[k] and name else value}")
+
+    def integrator(self, number: int) -> None:
+        """Add the functions that integrate a flow's equations."""
+        names = [each.__name__ for each in adaptive.FUNCTIONS] + ["slopes", "distance"]
+        for each in adaptive.FUNCTIONS:
+            source = re.sub(rf"\b({'|'.join(names)})\(", rf"\1_{number}(", inspect.getsource(each))
+            self.functions.append(decorated("") + source)

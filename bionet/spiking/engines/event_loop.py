@@ -1,0 +1,253 @@
+"""The loop of the ``event`` engine: what happens next, and everything that happens at one instant.
+
+Its functions are ordinary code, but not complete: those declared below are printed for each network, and all are
+compiled as one module. A time is (window, offset): windows are as long as a power of two of a second, so that carrying
+over from one to the next is exact, and a time is as precise after an hour as after a millisecond.
+
+At one instant this is the order, in *generations* until no neuron fires: neurons and sources that fire, by unit; their
+spikes recorded and sent off; synapses that are reached, by pathway, source and synapse; Poisson input; resets; a look
+at the thresholds of all that has changed. A neuron fires once an instant at most.
+
+A neuron is looked at when something reaches it, and in the windows in which it might fire. Until then it waits in a
+list of the calendar and costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bionet.spiking.engines.event_queues import (
+    BUCKETS,
+    CROSSINGS,
+    DRAW,
+    EMISSION,
+    FLIGHTS,
+    FREE,
+    INSTANT,
+    LIMIT,
+    NEVER,
+    OPEN,
+    STATUS,
+    WHO,
+    WINDOW,
+    WRONG,
+    aim,
+    ascending,
+    link,
+    put,
+    room,
+    sift_down,
+    take,
+    unlink,
+)
+
+inf = np.inf
+
+# Printed for each network.
+advance: Any = None
+above: Any = None
+search: Any = None
+fire: Any = None
+launch: Any = None
+deliver: Any = None
+delay_of: Any = None
+same_until: Any = None
+inject: Any = None
+reset: Any = None
+view: Any = None
+
+#: The engine's arrays, as ``run`` takes them.
+STATE = (
+    *("control", "heap", "free", "flights", "offsets", "crossings", "at", "place_of", "due", "heads", "following"),
+    *("preceding", "fired", "seen", "firing", "touched"),
+    *("emission_windows", "emission_offsets", "emission_units", "emission_kinds"),
+)
+#: Why the loop came back.
+DONE, ROOM, ENOUGH, AT_ONCE, ENDLESS, NO_DELAY = range(6)
+MOST_GENERATIONS = 1000
+
+
+def schedule(u, w, memory, control, crossings, at, place_of, due, heads, following, preceding):
+    """Find out when a neuron fires in this window, or put off the question to another."""
+    off, next_look = search(u, w, memory)
+    if off < inf:
+        put(u, off, control, crossings, at, place_of)
+    elif next_look < due[u]:
+        unlink(u, due, heads, following, preceding)
+        if next_look < NEVER:
+            link(u, min(next_look, w + BUCKETS - 1), due, heads, following, preceding)
+
+
+def run(memory, addresses, sizes, until):
+    """Run until ``until``: (window, offset, whether what happens right then is still run).
+
+    The engine's arrays come as addresses and sizes, in the order of ``STATE``: to views of them nobody counts
+    references, which would take longer than all the rest.
+    """
+    control = view(addresses[0], sizes[0], np.int64)
+    heap, free = view(addresses[1], sizes[1], np.int32), view(addresses[2], sizes[2], np.int32)
+    flights, offsets = view(addresses[3], sizes[3], np.int64), view(addresses[4], sizes[4], np.float64)
+    crossings, at = view(addresses[5], sizes[5], np.int32), view(addresses[6], sizes[6], np.float64)
+    place_of, due = view(addresses[7], sizes[7], np.int32), view(addresses[8], sizes[8], np.int64)
+    heads, following = view(addresses[9], sizes[9], np.int32), view(addresses[10], sizes[10], np.int32)
+    preceding, fired = view(addresses[11], sizes[11], np.int32), view(addresses[12], sizes[12], np.int64)
+    seen, firing = view(addresses[13], sizes[13], np.bool_), view(addresses[14], sizes[14], np.int32)
+    touched = view(addresses[15], sizes[15], np.int32)
+    emission_windows = view(addresses[16], sizes[16], np.int64)
+    emission_offsets = view(addresses[17], sizes[17], np.float64)
+    emission_units = view(addresses[18], sizes[18], np.int32)
+    emission_kinds = view(addresses[19], sizes[19], np.int32)
+    window = memory[5]
+    last_w, last_off, inclusive = np.int64(until[0]), until[1], until[2] > 0
+    n_emissions = emission_windows.size
+    w = control[WINDOW]
+    steps = 0
+    while True:
+        if not control[OPEN]:
+            control[OPEN] = 1
+            u = heads[w % BUCKETS]
+            heads[w % BUCKETS] = -1
+            while u >= 0:
+                after = following[u]
+                due[u] = NEVER
+                if place_of[u] < 0:
+                    schedule(u, w, memory, control, crossings, at, place_of, due, heads, following, preceding)
+                u = after
+        off = inf
+        if control[CROSSINGS]:
+            off = at[crossings[0]]
+        if control[FLIGHTS]:
+            slot = heap[0]
+            if flights[5 * slot + 0] == w and offsets[2 * slot + 0] < off:
+                off = offsets[2 * slot + 0]
+        e = control[EMISSION]
+        if e < n_emissions and emission_windows[e] == w and emission_offsets[e] < off:
+            off = emission_offsets[e]
+        if w == last_w and (off > last_off or (off == last_off and not inclusive)):
+            control[STATUS] = DONE
+            break
+        steps += 1
+        if steps > control[LIMIT]:
+            control[STATUS] = ENOUGH
+            break
+        if off == inf:
+            following_w = min(last_w, w + BUCKETS - 1)
+            if control[FLIGHTS]:
+                following_w = min(following_w, flights[5 * heap[0] + 0])
+            if e < n_emissions:
+                following_w = min(following_w, emission_windows[e])
+            w += 1
+            while w < following_w and heads[w % BUCKETS] < 0:
+                w += 1
+            control[WINDOW], control[OPEN] = w, 0
+            continue
+        if not room(control, free):
+            control[STATUS] = ROOM
+            break
+        status = instant(
+            w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, due, heads,
+            following, preceding, fired, seen, firing, touched, emission_windows, emission_offsets, emission_units,
+            emission_kinds,
+        )  # fmt: skip
+        if control[WRONG]:
+            status = NO_DELAY
+        if status != DONE:
+            control[STATUS] = status
+            break
+
+
+def instant(
+    w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, due, heads,
+    following, preceding, fired, seen, firing, touched, emission_windows, emission_offsets, emission_units,
+    emission_kinds,
+):  # fmt: skip
+    """Do all that happens at one time."""
+    now = np.float64(w) * window + off
+    control[INSTANT] += 1
+    number = control[INSTANT]
+    n_units = due.size
+    n_firing = 0
+    while control[CROSSINGS] and at[crossings[0]] == off:
+        u = crossings[0]
+        take(u, control, crossings, at, place_of)
+        advance(u, w, off, memory)
+        firing[n_firing] = u
+        n_firing += 1
+    first_emission = control[EMISSION]
+    e = first_emission
+    while e < emission_windows.size and emission_windows[e] == w and emission_offsets[e] == off:
+        if emission_kinds[e] < 0:
+            firing[n_firing] = emission_units[e]
+            n_firing += 1
+        e += 1
+    control[EMISSION] = e
+    generation = 0
+    while True:
+        ascending(firing, n_firing)
+        for k in range(n_firing):
+            u = firing[k]
+            if u < n_units:
+                fired[u] = number
+            control[DRAW] += 1
+            fire(u, w, off, now, control, memory)
+            launch(u, w, off, window, memory, control, heap, free, flights, offsets)
+        n_touched = 0
+        while control[FLIGHTS]:
+            slot = heap[0]
+            if flights[5 * slot + 0] != w or offsets[2 * slot + 0] != off:
+                break
+            pathway, k, end = flights[5 * slot + 1], flights[5 * slot + 2], flights[5 * slot + 3]
+            stop = same_until(pathway, k, end, memory)
+            if stop < end:
+                flights[5 * slot + 2] = stop
+                aim(slot, delay_of(pathway, stop, memory), window, flights, offsets)
+            else:
+                free[control[FREE]] = slot
+                control[FREE] += 1
+                control[FLIGHTS] -= 1
+                heap[0] = heap[control[FLIGHTS]]
+            if control[FLIGHTS] > 1:
+                sift_down(heap, control[FLIGHTS], flights, offsets)
+            control[DRAW] += 1
+            n_touched = deliver(pathway, k, stop, w, off, now, control[DRAW], touched, n_touched, seen, memory)
+        if generation == 0:
+            for e in range(first_emission, control[EMISSION]):
+                if emission_kinds[e] >= 0:
+                    control[DRAW] += 1
+                    kind, u = emission_kinds[e], emission_units[e]
+                    n_touched = inject(kind, u, w, off, now, control[DRAW], touched, n_touched, seen, memory)
+        for k in range(n_firing):
+            u = firing[k]
+            if u < n_units:
+                control[DRAW] += 1
+                reset(u, w, off, now, control[DRAW], memory)
+                if not seen[u]:
+                    seen[u] = True
+                    touched[n_touched] = u
+                    n_touched += 1
+        n_firing = 0
+        for k in range(n_touched):
+            u = touched[k]
+            seen[u] = False
+            if place_of[u] >= 0:
+                take(u, control, crossings, at, place_of)
+            if above(u, w, off, memory):
+                if fired[u] == number:
+                    control[WHO] = u
+                    return AT_ONCE
+                firing[n_firing] = u
+                n_firing += 1
+            else:
+                schedule(u, w, memory, control, crossings, at, place_of, due, heads, following, preceding)
+        if n_firing == 0:
+            return DONE
+        generation += 1
+        if generation > MOST_GENERATIONS:
+            control[WHO] = firing[0]
+            return ENDLESS
+
+
+#: In the order in which they call each other.
+FUNCTIONS = (schedule, instant, run)

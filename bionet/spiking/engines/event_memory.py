@@ -1,0 +1,80 @@
+"""What the ``event`` engine takes over from an earlier run and leaves for the next."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+import bionet.spiking.program as p
+from bionet.spiking.emissions import Processes
+
+
+@dataclass
+class Time:
+    """A time: window and offset."""
+
+    window: int
+    offset: float
+
+    @classmethod
+    def of(cls, seconds: float, length: float) -> Time:
+        """Return a time given in seconds."""
+        window = math.floor(seconds / length)
+        return cls(window, seconds - window * length)
+
+
+@dataclass
+class Accuracy:
+    """How well the spikes of a run are known.
+
+    Attributes
+    ----------
+    bracket : float
+        The widest interval to which the time of a spike was narrowed down [s].
+    grazes : int
+        How often rounding hid whether a neuron touched its threshold or not; it counted as not.
+    """
+
+    bracket: float
+    grazes: int
+
+
+@dataclass
+class Memory:
+    """What a network leaves for its next run: the neurons where they are, and the spikes under way."""
+
+    network: str = ""
+    t: float = -1.0
+    rows: dict[str, NDArray] = field(default_factory=dict)
+    published: dict[str, NDArray] = field(default_factory=dict)
+    flights: dict[str, list[tuple[int, float, int, float, NDArray, NDArray]]] = field(default_factory=dict)
+    emissions: dict[str, Any] = field(default_factory=dict)
+    window: float = 0.0
+
+    def plain(self) -> dict[str, Any]:
+        """Return all of it as arrays, numbers, lists and dictionaries, copied."""
+        emissions = {name: vars(each) for name, each in self.emissions.items()}
+        return copy.deepcopy({**vars(self), "emissions": emissions})
+
+    @classmethod
+    def of_plain(cls, state: Mapping[str, Any]) -> Memory:
+        """Return what `plain` was made of."""
+        found: dict[str, Any] = copy.deepcopy(dict(state))
+        found["emissions"] = {name: Processes(**each) for name, each in found.get("emissions", {}).items()}
+        return cls(**found)
+
+
+@dataclass
+class Surroundings:
+    """What a run needs of the network around it: see :class:`bionet.spiking.engines.grid.Surroundings`."""
+
+    values: Callable[[], list[NDArray]]
+    append: Callable[[p.Operation, dict[str, NDArray], int], None]
+    outside: Callable[[int, float], None]
+    breathe: Callable[[float], bool]
+    sources_of: Callable[[int], tuple[int, int, NDArray]]

@@ -1,0 +1,277 @@
+"""The text of the ``event`` engine's module: what is different for each network, printed for Numba."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import bionet.spiking.program as p
+from bionet.spiking.continuous import Given, PoissonSource
+from bionet.spiking.engines import event_loop
+from bionet.spiking.engines.event_flows import FlowText
+from bionet.spiking.engines.event_names import decorated
+from bionet.spiking.engines.event_queues import FIRST_MONITOR, WHO, WRONG
+from bionet.spiking.flow import DELAY, REFRACTORY, Flow
+
+_FLIGHTS = "control, heap, free, flights, offsets"
+_TOUCHING = "w, off, now, draw, touched, n_touched, seen, memory"
+
+
+class EventText(FlowText):
+    """Prints a network's functions."""
+
+    def print(self) -> str:
+        """Return the module's text."""
+        for number, flow in enumerate(self.network.flows):
+            for column, array in enumerate(flow.states):
+                self.columns[array] = (number, column)
+        operations = self.network.reading.program.operations
+        for number, flow in enumerate(self.network.flows):
+            if self.flow_layouts[number].free is None:
+                self.integrated(number, flow)
+            else:
+                self.advance(number, flow)
+                self.above(number, flow)
+                self.search(number, flow)
+            self.move(number)
+            self.reset(
+                number, [each for each in operations if isinstance(each, p.Reset) and each.events == flow.events]
+            )
+        for number, source in enumerate((*self.network.flows, *self.network.sources)):
+            self.fire(number, source)
+            self.launch(number, source)
+        for each in operations:
+            if isinstance(each, p.Deliver):
+                self.deliver(each)
+        for number, drive in enumerate(self.network.drives):
+            self.inject(number, drive)
+        for number, each in enumerate(operations):
+            if isinstance(each, p.Update):
+                self.regular(number, each)
+            if isinstance(each, p.RecordStates):
+                self.sample(number, each)
+        self.dispatchers()
+        loop = [decorated(each.__name__) + inspect.getsource(each) for each in event_loop.FUNCTIONS]
+        constants = [
+            f"{name} = {getattr(event_loop, name)}"
+            for name in ("DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "MOST_GENERATIONS")
+        ]
+        return "\n".join([*constants, *self.functions, *loop, ""])
+
+    def dispatchers(self) -> None:
+        """Print the functions that choose by unit or pathway."""
+        flows = range(len(self.network.flows))
+        everybody = range(len(self.network.flows) + len(self.network.sources))
+        unit = {
+            "advance": ("w, off, memory", "", flows),
+            "above": ("w, off, memory", "return False", flows),
+            "search": ("w, memory", "return np.inf, NEVER", flows),
+            "reset": ("w, off, now, draw, memory", "", flows),
+            "fire": ("w, off, now, control, memory", "", everybody),
+            "launch": ("w, off, window, memory, control, heap, free, flights, offsets", "", everybody),
+        }
+        for name, (rest, otherwise, numbers) in unit.items():
+            if len(numbers) == 1:
+                self.functions.append(f"{name} = {name}_0")
+                continue
+            with self.function(f"{name}(u, {rest})"):
+                bounds = self.place("bounds", 0, "", "int64")
+                for number in numbers:
+                    with self.block(f"if u < {bounds}[{number + 1}]:"):
+                        self.add(f"return {name}_{number}(u - {bounds}[{number}], {rest})")
+                self.add(otherwise or "return")
+        self.choice(
+            "deliver",
+            "pathway",
+            "k, stop, w, off, now, draw, touched, n_touched, seen, memory",
+            self.pathways(),
+            "n_touched",
+        )
+        self.choice(
+            "inject",
+            "kind",
+            "u, w, off, now, draw, touched, n_touched, seen, memory",
+            range(len(self.network.drives)),
+            "n_touched",
+        )
+        with self.function("delay_of(pathway, k, memory)"):
+            for number, layout in enumerate(self.axon_layouts):
+                with self.block(f"if pathway == {number}:"):
+                    self.add(f"return {self.axons(number, 'delay')}[{'0' if layout.homogeneous else 'k'}]")
+            self.add("return 0.0")
+        with self.function("same_until(pathway, k, end, memory)"):
+            for number, layout in enumerate(self.axon_layouts):
+                if not layout.homogeneous:
+                    with self.block(f"if pathway == {number}:"):
+                        delay = self.axons(number, "delay")
+                        self.add("stop = k + 1")
+                        with self.block(f"while stop < end and {delay}[stop] == {delay}[k]:"):
+                            self.add("stop += 1")
+                        self.add("return stop")
+            self.add("return end")
+
+    def choice(self, name: str, by: str, rest: str, numbers, otherwise: str) -> None:
+        """Print a function that calls one of several by number."""
+        with self.function(f"{name}({by}, {rest})"):
+            for number in numbers:
+                with self.block(f"if {by} == {number}:"):
+                    self.add(f"return {name}_{number}({rest})")
+            self.add(f"return {otherwise}")
+
+    def pathways(self) -> list[int]:
+        """Return the numbers of pathways whose arrival does anything."""
+        return [each.pathway for each in self.network.reading.program.operations if isinstance(each, p.Deliver)]
+
+    def fire(self, number: int, each: Flow | Given | PoissonSource) -> None:
+        """Print what a spike is to its own neuron, and to monitors."""
+        with self.function(f"fire_{number}(i, w, off, now, control, memory)"):
+            self.add("draw = control[7]")
+            for operation in self.program.operations:
+                if isinstance(operation, p.RecordEvents) and operation.events == each.events:
+                    self.record(operation)
+                if isinstance(operation, p.RecordRate) and operation.events == each.events:
+                    start, stop = self.constant(operation.start), self.constant(operation.stop)
+                    with self.block(f"if i >= {start} and i < {stop}:"):
+                        self.add(f"{self.place('count', operation.monitor, '', 'int64')}[0] += 1")
+            if isinstance(each, Flow) and each.not_refractory is not None and each.last_spike is not None:
+                n, rows = len(each.states), self.rows(number)
+                self.operation += 1
+                self.scalars(each.code)
+                self.elements(each.code, "i")
+                self.add(f"r = i * np.uint64({self.flow_layouts[number].stride})")
+                self.add(f"later = off + {self.local(REFRACTORY)}")
+                self.add("carry = np.floor(later / window)")
+                with self.block(f"if {self.local(REFRACTORY)} > 0.0:"):
+                    self.add(f"{rows}[r + np.uint64({n + 2})] = w + carry")
+                    self.add(f"{rows}[r + np.uint64({n + 3})] = later - carry * window")
+                    self.add(f"{self.array(each.not_refractory)}[i] = False")
+                self.add(f"{self.array(each.last_spike)}[i] = now")
+
+    def record(self, each: p.RecordEvents) -> None:
+        """Print how a spike is recorded."""
+        place = FIRST_MONITOR + 3 * each.monitor
+        self.operation += 1
+        start, stop = self.constant(each.start), self.constant(each.stop)
+        with self.block(f"if i >= {start} and i < {stop}:"):
+            self.scalars(each.code)
+            self.elements(each.code, "i")
+            self.add(f"place = control[{place}]")
+            for k, (name, array) in enumerate(each.columns):
+                column = self.place("events", each.monitor, str(k), self.program.arrays[array].dtype)
+                self.add(f"{column}[place] = {self.local(name)}")
+            self.add(f"control[{place}] = place + 1")
+            self.add(f"{self.array(each.count)}[i - np.uint64({start})] += 1")
+
+    def launch(self, number: int, each: Flow | Given | PoissonSource) -> None:
+        """Print how a spike leaves along pathways."""
+        with self.function(f"launch_{number}(i, w, off, window, memory, control, heap, free, flights, offsets)"):
+            for operation in self.program.operations:
+                if isinstance(operation, p.Push) and operation.events == each.events:
+                    bounds = self.place("bounds", 1 + operation.pathway, "", "int64")
+                    starts, delay = self.axons(operation.pathway, "starts"), self.axons(operation.pathway, "delay")
+                    with self.block(f"if i >= {bounds}[0] and i < {bounds}[1]:"):
+                        self.add(f"row = np.int64(i) - {bounds}[0]")
+                        self.add(f"k, end = {starts}[row], {starts}[row + 1]")
+                        rest = "window, control, heap, free, flights, offsets"
+                        if operation.pathway in self.network.changing:
+                            self.launch_one_by_one(operation.pathway, rest)
+                            continue
+                        with self.block("if end > k:"):
+                            first = f"{delay}[{'0' if self.axon_layouts[operation.pathway].homogeneous else 'k'}]"
+                            self.add(f"take_off({operation.pathway}, k, end, w, off, {first}, {rest})")
+            self.add("return")
+
+    def launch_one_by_one(self, pathway: int, rest: str) -> None:
+        """Print how a spike leaves along synapses whose delays change: each with the delay that it has now."""
+        code, in_order = self.network.changing[pathway], self.axon_layouts[pathway].in_order
+        self.operation += 1
+        self.add("now, draw = w * window + off, 0")
+        self.scalars(code)
+        with self.block("for k in range(np.uint64(k), np.uint64(end)):"):
+            self.add("i = k" if in_order else f"i = {self.axons(pathway, 'order')}[k]")
+            self.follow(code, code.vector_reads, "i")
+            self.elements(code, "i")
+            delay = self.local(DELAY)
+            with self.block(f"if not (0.0 <= {delay} < np.inf):"):
+                self.add(f"control[{WRONG}], control[{WHO}] = {pathway} + 1, i")
+                self.add(f"{delay} = 0.0")
+            self.add(f"take_off({pathway}, np.int64(k), np.int64(k) + 1, w, off, {delay}, {rest})")
+
+    def deliver(self, each: p.Deliver) -> None:
+        """Print what happens at the synapses of a row that are reached at once."""
+        self.operation += 1
+        with self.function(f"deliver_{each.pathway}(k, stop, w, off, now, draw, touched, n_touched, seen, memory)"):
+            self.scalars(each.code)
+            self.sorted_pathway = None if self.axon_layouts[each.pathway].in_order else each.pathway
+            with self.block("for k in range(np.uint64(k), np.uint64(stop)):"):
+                start = len(self.lines)
+                if self.axon_layouts[each.pathway].in_order:
+                    self.add("i = k")
+                self.run_code(each.code, "i")
+                needed = any(re.search(r"\bi\b", line) for line in self.lines[start:])
+                if needed and not self.axon_layouts[each.pathway].in_order:
+                    self.lines.insert(start, "    " * self.depth + f"i = {self.axons(each.pathway, 'order')}[k]")
+            self.sorted_pathway = None
+            self.add("return n_touched")
+
+    def inject(self, number: int, each) -> None:
+        """Print what a Poisson event does to its neuron."""
+        self.operation += 1
+        with self.function(f"inject_{number}(u, w, off, now, draw, touched, n_touched, seen, memory)"):
+            self.scalars(each.code)
+            self.add("i = np.uint64(u)")
+            self.run_code(each.code, "i")
+            self.add("return n_touched")
+
+    def reset(self, number: int, operations: list[p.Reset]) -> None:
+        """Print the reset of a neuron."""
+        with self.function(f"reset_{number}(i, w, off, now, draw, memory)"):
+            for each in operations:
+                self.operation += 1
+                self.scalars(each.code)
+                self.follow(each.code, (*each.code.vector_reads, *each.code.vector_writes), "i")
+                self.elements(each.code, "i")
+            self.add("return")
+
+    def sample(self, number: int, each: p.RecordStates) -> None:
+        """Print how one row of states is recorded; afterwards the neurons are where they were."""
+        self.operation += 1
+        with self.function(f"sample_{number}(w, off, now, place, memory)"):
+            self.add("draw = 0")
+            self.scalars(each.code)
+            n = self.constant(each.n_indices)
+            keys = list(self.present(each.code, "i"))
+            for k, (flow, _) in enumerate(keys):
+                self.add(f"kept_{k} = np.empty({self.flow_layouts[flow].stride})")
+            with self.block(f"for k in range(np.uint64({n})):"):
+                self.add(f"i = {self.indices(each.indices)}[k]")
+                self.follow(each.code, (*each.code.vector_reads, *each.code.vector_writes), "i")
+                for k, (flow, at) in enumerate(keys):
+                    self.put_aside(k, flow, at, f"kept_{k}[m] = {{}}")
+                    self.add(f"advance_{flow}({at}, w, off, memory)")
+                self.elements(each.code, "i")
+                for k, (flow, at) in enumerate(keys):
+                    self.put_aside(k, flow, at, f"{{}} = kept_{k}[m]")
+                for column, (name, array) in enumerate(each.columns):
+                    out = self.place("states", each.monitor, str(column), self.program.arrays[array].dtype)
+                    self.add(f"{out}[np.uint64(place) * np.uint64({n}) + k] = {self.local(name)}")
+
+    def put_aside(self, k: int, flow: int, at: str, copy: str) -> None:
+        """Print how a neuron's row is copied, or copied back, its readiness to fire with it."""
+        stride, free = self.flow_layouts[flow].stride, self.network.flows[flow].not_refractory
+        with self.block(f"for m in range({stride}):"):
+            self.add(copy.format(f"{self.rows(flow)}[np.uint64({at}) * np.uint64({stride}) + np.uint64(m)]"))
+        if free is not None:
+            cell = f"{self.array(free)}[np.uint64({at})]"
+            self.add(f"free_{k} = {cell}" if copy.startswith("kept") else f"{cell} = free_{k}")
+
+    def regular(self, number: int, each: p.Update) -> None:
+        """Print code that is run for all elements at its own times."""
+        self.operation += 1
+        self.is_touching = False
+        with self.function(f"regular_{number}(w, off, now, draw, memory)"):
+            self.scalars(each.code)
+            if each.code.vector:
+                with self.block(f"for i in range(np.uint64({self.constant(each.n)})):"):
+                    self.run_code(each.code, "i")
+        self.is_touching = True

@@ -1,0 +1,222 @@
+"""The synapses of a condition, row by row: how many a row has, then which.
+
+A row is drawn in two steps [1]_: how many are taken (a binomial number, or ``size``), then which, a set of that size
+with equal probability for all: positions are thrown until enough different ones are marked in a bitmap, which is read
+out in order. Numbers come from a counter keyed by (seed, stream, row), so a row is the same whoever draws it.
+
+References
+----------
+.. [1] L. Devroye, "Non-uniform random variate generation", Springer (1986), XII.2 (membership checking), and for the
+   positions D. Lemire, "Fast random integer generation in an interval", ACM Trans. Model. Comput. Simul. 29 (2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bionet.random import Stream, binomial, bits, uniform
+
+# Which pairs of a row fulfil the condition: all, those with i != j, the one with i == j.
+EVERY, OTHERS, ITSELF = 0, 1, 2
+
+_0 = np.uint64(0)
+_1 = np.uint64(1)
+_6 = np.uint64(6)
+_32 = np.uint64(32)
+_58 = np.uint64(58)
+_63 = np.uint64(63)
+_LOW = np.uint64(0xFFFFFFFF)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+# A de Bruijn sequence: multiplied by 2**n, its six highest bits tell n.
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_PLACE = np.argsort([(0x03F79D71B4CB0A89 << n) % 2**64 >> 58 for n in range(64)])
+
+
+@njit(cache=True, inline="always")
+def _candidates(row, low, high, where):
+    """Return a row's first column, its number of columns, and the column to leap over (``high`` for none)."""
+    inside = low <= row < high
+    if where == ITSELF:
+        return row, int(inside), high
+    if where == OTHERS and inside:
+        return low, high - low - 1, row
+    return low, high - low, high
+
+
+@njit(cache=True)
+def _choose(n_rows, low, high, where, p, size, key):
+    """Return how many columns each row takes: each with probability ``p``, or ``size`` of them if not negative."""
+    chosen = np.empty(n_rows, np.int64)
+    whole = high - low
+    for row in range(n_rows):
+        count = _candidates(row, low, high, where)[1]
+        if size < 0:
+            chosen[row] = binomial(count, p, key, row, 0)
+        elif count == whole:
+            chosen[row] = size
+        else:
+            # The diagonal is in the sample with probability size / whole; the condition keeps it, or all but it.
+            diagonal = int(uniform(key, row, 0) * whole < size)
+            chosen[row] = min(diagonal, count) if where == ITSELF else size - diagonal
+    return chosen
+
+
+@njit(cache=True)
+def _mark(marks, blocks, wanted, count, row, key):
+    """Set ``wanted`` of the first ``count`` bits of ``marks``, and the bit in ``blocks`` of every word that has any."""
+    count = np.uint64(count)
+    uneven = (_LOW + _1 - count) % count if count > _0 else _0
+    index = 0
+    while wanted > 0:
+        a, b = bits(key, row, index)
+        index += 1
+        for word in (a & _LOW, a >> _32, b & _LOW, b >> _32):
+            product = word * count
+            at = product >> _32
+            bit = _1 << (at & _63)
+            if wanted > 0 and product & _LOW >= uneven and not marks[at >> _6] & bit:
+                marks[at >> _6] |= bit
+                blocks[at >> _6 >> _6] |= _1 << (at >> _6 & _63)
+                wanted -= 1
+
+
+@njit(cache=True, inline="always")
+def _place(word):
+    """Return the place of the lowest bit that is set."""
+    return _PLACE[(word & (~word + _1)) * _DE_BRUIJN >> _58]
+
+
+@njit(cache=True, inline="always")
+def _write(word, first, leap, copies, columns, end):
+    """Append the columns that the bits of ``word`` stand for, and return the new end."""
+    while word != _0:
+        column = first + _place(word)
+        word &= word - _1
+        if column >= leap:
+            column += 1
+        for _ in range(copies):
+            columns[end] = column
+            end += 1
+    return end
+
+
+@njit(cache=True)
+def _fill(rows, columns, chosen, low, high, where, copies, key):
+    """Write the row and the column of every synapse, ``chosen[row]`` pairs of each row with their copies."""
+    marks = np.zeros((high - low) // 64 + 1, np.uint64)
+    blocks = np.zeros(marks.size // 64 + 1, np.uint64)
+    end = 0
+    for row in range(chosen.size):
+        first, count, leap = _candidates(row, low, high, where)
+        start = end
+        if 2 * chosen[row] <= count:
+            _mark(marks, blocks, chosen[row], count, row, key)
+            for block in range(count // 4096 + 1):
+                while blocks[block] != _0:
+                    at = 64 * block + _place(blocks[block])
+                    blocks[block] &= blocks[block] - _1
+                    end = _write(marks[at], first + 64 * at, leap, copies, columns, end)
+                    marks[at] = _0
+        else:
+            # The few that are not taken are marked instead.
+            _mark(marks, blocks, count - chosen[row], count, row, key)
+            for at in range(count // 64 + 1):
+                left = count - 64 * at
+                valid = _ALL if left >= 64 else (_1 << np.uint64(left)) - _1
+                end = _write(~marks[at] & valid, first + 64 * at, leap, copies, columns, end)
+                marks[at] = _0
+            blocks[: count // 4096 + 1] = _0
+        rows[start:end] = row
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The synapses of a condition or of generator syntax: for every row, some columns of one interval.
+
+    Attributes
+    ----------
+    by_source : bool
+        Whether rows are sources and columns targets; otherwise rows are targets.
+    n_rows : int
+    low, high : int
+        The columns to choose from: ``low`` to ``high - 1``.
+    where : int
+        ``EVERY``, ``OTHERS`` (i != j) or ``ITSELF`` (i == j).
+    p : float
+        The probability of each, dimensionless; without meaning if ``size`` is given.
+    size : int
+        How many of a row are drawn before the condition is asked, or -1.
+    copies : int
+        Synapses per pair.
+    """
+
+    by_source: bool
+    n_rows: int
+    low: int
+    high: int
+    where: int = EVERY
+    p: float = 1.0
+    size: int = -1
+    copies: int = 1
+
+    @property
+    def random(self) -> bool:
+        """Whether chance decides; otherwise the synapses are those that Brian2 makes."""
+        return 0 < self.size < self.high - self.low if self.size >= 0 else 0 < self.p < 1
+
+    @property
+    def expected(self) -> float:
+        """The expected number of synapses."""
+        whole = self.high - self.low
+        diagonal = max(0, min(self.high, self.n_rows) - self.low)
+        pairs = {EVERY: self.n_rows * whole, OTHERS: self.n_rows * whole - diagonal, ITSELF: diagonal}[self.where]
+        p = self.p if self.size < 0 else self.size / max(whole, 1)
+        return pairs * p * self.copies
+
+    def draw(self, stream: Stream) -> tuple[int, Callable[[NDArray, NDArray], None]]:
+        """Return the number of synapses, and what writes their sources and targets into arrays of that length."""
+        key = np.uint64(stream.child("number").key)
+        chosen = _choose(self.n_rows, self.low, self.high, self.where, self.p, self.size, key)
+        return int(chosen.sum()) * self.copies, partial(self._write, chosen, stream)
+
+    def _write(self, chosen: NDArray, stream: Stream, sources: NDArray, targets: NDArray) -> None:
+        rows, columns = (sources, targets) if self.by_source else (targets, sources)
+        key = np.uint64(stream.child("which").key)
+        _fill(rows, columns, chosen, self.low, self.high, self.where, self.copies, key)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """The synapses of two index arrays.
+
+    Attributes
+    ----------
+    sources, targets : int array, shape (n_pairs,)
+    copies : int
+        Synapses per pair.
+    """
+
+    sources: NDArray
+    targets: NDArray
+    copies: int = 1
+
+    random = False
+
+    @property
+    def expected(self) -> float:
+        """The number of synapses."""
+        return len(self.sources) * self.copies
+
+    def draw(self, stream: Stream) -> tuple[int, Callable[[NDArray, NDArray], None]]:
+        """Return the number of synapses, and what writes their sources and targets into arrays of that length."""
+        return len(self.sources) * self.copies, self._write
+
+    def _write(self, sources: NDArray, targets: NDArray) -> None:
+        sources.reshape(-1, self.copies)[:] = self.sources[:, np.newaxis]
+        targets.reshape(-1, self.copies)[:] = self.targets[:, np.newaxis]

@@ -1,0 +1,98 @@
+"""Delays that change while the network runs."""
+
+import numpy as np
+import pytest
+from brian2 import Network, NeuronGroup, SpikeGeneratorGroup, SpikeMonitor, Synapses, cmeter, meter, ms, second
+
+import bionet.spiking
+from bionet.errors import BionetError, InputError
+from bionet.random import Stream
+
+from .agreement import device
+
+
+@pytest.fixture(autouse=True)
+def events():
+    with device("bionet", engine="event", seed=1):
+        yield
+
+
+def line(times, model, on_pre, conduction=None, **values):
+    """Spikes at given times that reach one cell along one synapse; the cell repeats each."""
+    source = SpikeGeneratorGroup(1, np.zeros(len(times), int), np.asarray(times) * second)
+    cell = NeuronGroup(1, "dv/dt = -v/(10*ms) : 1", threshold="v > 0.5", reset="v = 0", method="exact", name="cell")
+    synapses = Synapses(source, cell, model, on_pre=on_pre, name="axon")
+    synapses.connect()
+    for name, value in values.items():
+        setattr(synapses, name, value)
+    if conduction:
+        bionet.spiking.conduction(synapses, delay=conduction)
+    arrivals = SpikeMonitor(cell)
+    return Network(source, cell, synapses, arrivals), arrivals, synapses
+
+
+def test_a_delay_that_a_spike_shortens_counts_from_the_next_departure_on():
+    times = np.arange(1, 7) * 0.02
+    net, arrivals, synapses = line(times, "d : second", "v_post += 1; d *= 0.5", conduction="d", d=16 * ms)
+    net.run(0.2 * second)
+    np.testing.assert_allclose(np.asarray(arrivals.t) - times, 16e-3 / 2.0 ** np.arange(6), rtol=1e-13)
+    np.testing.assert_allclose(np.asarray(synapses.d), [16e-3 / 64], rtol=1e-15)
+
+
+def test_velocity_and_length_make_a_delay():
+    model = "velocity : meter/second\nlength : meter"
+    times = [0.01, 0.05]
+    net, arrivals, _ = line(
+        times, model, "v_post += 1; velocity += 1*meter/second", conduction="length/velocity",
+        velocity=1 * meter / second, length=1 * cmeter,
+    )  # fmt: skip
+    net.run(0.1 * second)
+    np.testing.assert_allclose(np.asarray(arrivals.t) - times, [0.01, 0.005], rtol=1e-13)
+
+
+def test_a_delay_held_constant_gives_the_bits_of_a_fixed_one():
+    times = np.cumsum(Stream(1, "times").uniform(200) * 0.01)
+    net, fixed, _ = line(times, "", "v_post += 1", delay=1.7 * ms)
+    net.run(2 * second)
+    expected = np.asarray(fixed.t).copy()
+    net, held, _ = line(times, "d : second", "v_post += 1", conduction="d", d=1.7 * ms)
+    net.run(2 * second)
+    np.testing.assert_array_equal(np.asarray(held.t), expected)
+
+
+def test_no_spike_is_lost_or_doubled_however_delays_change():
+    stream = Stream(2, "histories")
+    times = np.cumsum(stream.uniform(1000) * 0.004)
+    net, _, synapses = line(times, "d : second\nn : 1", "n += 1; d = (1 + 9*rand())*ms", conduction="d", d=5 * ms)
+    net.run(times[-1] * second + 0.1 * second)
+    assert synapses.n[0] == 1000
+
+
+def test_a_delay_out_of_bounds_is_said():
+    net, _, _ = line([0.01, 0.05], "d : second", "v_post += 1; d -= 9*ms", conduction="d", d=5 * ms)
+    with pytest.raises(BionetError, match="axon_pre: the delay of synapse 0"):
+        net.run(0.1 * second)
+
+
+def test_the_grid_refuses_it():
+    with device("bionet", engine="grid"):
+        net, _, _ = line([0.01], "d : second", "v_post += 1", conduction="d", d=5 * ms)
+        with pytest.raises(InputError, match=r"axon_pre.*event"):
+            net.run(0.1 * second)
+
+
+def test_an_unknown_variable_is_refused():
+    with pytest.raises(InputError, match="no variable 'b'"):
+        line([0.01], "d : second", "v_post += 1", conduction="b", d=5 * ms)
+
+
+def test_spikes_under_way_outlast_a_run():
+    times = np.cumsum(Stream(3, "times").uniform(60) * 0.004)
+    model, code = "d : second\nn : 1", "v_post += 1; n += 1; d = (1 + 9*abs(sin(3*n)))*ms"
+    net, arrivals, _ = line(times, model, code, conduction="d", d=9 * ms)
+    net.run(0.2 * second)
+    expected = np.asarray(arrivals.t).copy()
+    net, arrivals, _ = line(times, model, code, conduction="d", d=9 * ms)
+    for _ in range(20):
+        net.run(10 * ms)
+    np.testing.assert_array_equal(np.asarray(arrivals.t), expected)
