@@ -155,7 +155,7 @@ def _with_constant(modes: Modes) -> Modes:
     if _CONSTANT in modes.terms:
         return modes
     terms = tuple(sorted((_CONSTANT, *modes.terms), key=lambda term: (-term.alpha, term.omega, term.power, term.wave)))
-    nothing = np.zeros_like(modes.coefficients[0])
+    nothing = np.zeros(modes.coefficients.shape[1:])
     known = dict(zip(modes.terms, modes.coefficients, strict=True))
     return Modes(terms, np.array([known.get(term, nothing) for term in terms]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -121,7 +122,8 @@ class Emissions:
 
     def begin(self, start: float, rates: dict[str, NDArray], borders: NDArray) -> None:
         """Begin a run, with rates by name of source or drive [1/s] and the times at which they may change [s]."""
-        self.known_until, self.borders = start, borders
+        self.begun = self.known_until = start
+        self.borders = borders
         window = math.floor(start / self.length)
         for each in (*self.network.sources, *self.network.drives):
             if not isinstance(each, Given) and each.name not in self.left:
@@ -138,8 +140,11 @@ class Emissions:
                 np.broadcast_to(values, processes.rates.shape), window, t - window * self.length, self.length
             )
 
-    def more(self, end: float) -> None:
-        """Go on to the next stretch, at most to ``end``."""
+    def more(self, end: float, done: int) -> None:
+        """Go on to the next stretch, at most to ``end``; ``done`` events of the last one are over.
+
+        Given spikes at the very end of a stretch belong to it, so that what is to come after them finds them there.
+        """
         start = self.known_until
         total = sum(float(self.left[each.name].rates.sum()) for each in self.random())
         stop = min(end, start + _MANY / total) if total else end
@@ -148,11 +153,15 @@ class Emissions:
             stop = min(stop, float(after[0]))
         window = math.floor(stop / self.length)
         offset = stop - window * self.length
+        self.before = copy.deepcopy(self.left)
         found = []
         for number, each in enumerate(self.network.sources):
             unit = int(self.first[len(self.network.flows) + number])
             if isinstance(each, Given):
                 times, indices = _given(each, start, stop)
+                is_new = (times > start) | (start == self.begun)
+                is_due = (times < stop) | ((times == stop) & (stop < end))
+                times, indices = times[is_new & is_due], indices[is_new & is_due]
                 w = np.floor(times / self.length)
                 found.append((w, times - w * self.length, unit + indices, -1))
             else:
@@ -163,9 +172,19 @@ class Emissions:
             w, off, units = (np.concatenate([each[k] for each in found]) for k in range(3))
             kinds = np.concatenate([np.full(len(each[0]), each[3]) for each in found])
             order = np.lexsort((units, kinds, off, w))
-            self.windows, self.offsets = w[order].astype(np.int64), off[order]
-            self.units, self.kinds = units[order].astype(np.int32), kinds[order].astype(np.int32)
+            self.windows = np.concatenate([self.windows[done:], w[order].astype(np.int64)])
+            self.offsets = np.concatenate([self.offsets[done:], off[order]])
+            self.units = np.concatenate([self.units[done:], units[order].astype(np.int32)])
+            self.kinds = np.concatenate([self.kinds[done:], kinds[order].astype(np.int32)])
         self.known_until = stop
+
+    def rewind(self, t: float) -> None:
+        """Forget the events of the present stretch from ``t`` on: the run ends there."""
+        self.left.update(self.before)
+        window = math.floor(t / self.length)
+        for each in self.random():
+            expected = int(self.left[each.name].rates.sum() * (t - self.begun))
+            self.left[each.name].until(window, t - window * self.length, self.length, expected)
 
     def random(self) -> list[PoissonSource | PoissonDrive]:
         """Return the sources and drives that are random."""
@@ -179,11 +198,11 @@ class Emissions:
 
 
 def _given(each: Given, start: float, stop: float) -> tuple[NDArray, NDArray]:
-    """Return the given spikes in [start, stop)."""
+    """Return the given spikes in [start, stop]."""
     times, indices = each.times, each.indices
     if each.period > 0 and times.size:
-        first, last = math.floor(start / each.period), math.ceil(stop / each.period)
+        first, last = math.floor(start / each.period), math.floor(stop / each.period) + 1
         times = np.concatenate([k * each.period + times for k in range(first, last)])
         indices = np.tile(indices, last - first)
-    inside = (times >= start) & (times < stop)
+    inside = (times >= start) & (times <= stop)
     return times[inside], indices[inside]

@@ -87,6 +87,8 @@ def solve(matrix: NDArray) -> Modes:
     [0.367879441171, 0.367879441171]
     """
     n = len(matrix)
+    if n == 0:
+        return Modes((), np.zeros((0, 0, 0)))
     with mp.workdps(_DIGITS):
         a = mp.matrix(matrix.tolist())
         found: dict[Term, mp.matrix] = {}

@@ -109,7 +109,7 @@ class Agenda:
         dt = float(clock.dt_)
         first = math.ceil(self.start / dt - 1e-4)
         last = math.ceil(self.end / dt - 1e-4)
-        return [k * dt for k in range(first, last)]
+        return [k * dt for k in range(first, last) if k * dt > self.engine.left.paused_at]
 
     def add(self, times: list[float], slot: str, action: Action) -> None:
         """Pause at given times."""

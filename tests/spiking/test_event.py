@@ -1,5 +1,7 @@
 """The event engine against closed forms, and against the grid engine with ever shorter steps."""
 
+import gc
+
 import numpy as np
 import pytest
 from brian2 import (
@@ -309,3 +311,33 @@ def test_it_is_explained():
     assert "records states every 100. us" in text
     curved = NeuronGroup(1, "dv/dt = v**2/second : 1", threshold="v > 1", reset="v = 0", method="euler")
     assert "integrated" in str(bionet.spiking.explain(Network(curved)))
+
+
+def test_a_run_that_is_stopped_goes_on_as_if_it_was_not():
+    def outcome(stops):
+        # With the last network gone, its sources leave their name, and so their numbers, to this one's.
+        gc.collect()
+        bionet.spiking.device.register().seed(1)
+        group = NeuronGroup(20, "dv/dt = -v/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="exact")
+        source = PoissonGroup(20, 1000 * Hz, name="sources")
+        drive = Synapses(source, group, on_pre="v_post += 0.2")
+        drive.connect(j="i")
+        spikes = SpikeMonitor(group)
+        net = Network(group, source, drive, spikes)
+
+        @network_operation(dt=10 * ms)
+        def halt(t):
+            if stops and abs(t - 50 * ms) < 1 * ms:
+                net.stop()
+
+        net.add(halt)
+        net.run(100 * ms)
+        if stops:
+            assert float(net.t) == pytest.approx(0.05)
+            net.run(50 * ms)
+        return np.asarray(spikes.t), np.asarray(spikes.i)
+
+    whole, halves = outcome(stops=False), outcome(stops=True)
+    assert len(whole[0]) > 20
+    for one, other in zip(whole, halves, strict=True):
+        np.testing.assert_array_equal(one, other)

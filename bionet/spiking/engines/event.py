@@ -276,7 +276,7 @@ class Event:
             for each in what:
                 each(t)
             if what and self.around.breathe(t):
-                self.reached = t
+                self.reached = self.left.paused_at = t
                 break
         self.recording.flush()
         self.leave()
@@ -316,7 +316,7 @@ class Event:
                 return False
 
     def _take_emissions(self) -> None:
-        self.emissions.more(self.end)
+        self.emissions.more(self.end, int(self.control[queues.EMISSION]))
         e = self.emissions
         self.emission_windows, self.emission_offsets = e.windows, e.offsets
         self.emission_units, self.emission_kinds = e.units, e.kinds
@@ -465,6 +465,8 @@ class Event:
     def leave(self) -> None:
         """Leave the network as it is now, and what its next run needs to go on from here."""
         self.publish(self.reached)
+        if self.reached < self.emissions.known_until:
+            self.emissions.rewind(self.reached)
         for number, flow in enumerate(self.network.flows):
             self.left.rows[flow.name] = self.rows[number].copy()
         self.left.window = self.length

@@ -46,10 +46,14 @@ class Accuracy:
 
 @dataclass
 class Memory:
-    """What a network leaves for its next run: the neurons where they are, and the spikes under way."""
+    """What a network leaves for its next run: the neurons where they are, and the spikes under way.
+
+    What was due at ``paused_at`` [s] has been done: a run that was stopped there goes on behind it.
+    """
 
     network: str = ""
     t: float = -1.0
+    paused_at: float = -1.0
     rows: dict[str, NDArray] = field(default_factory=dict)
     published: dict[str, NDArray] = field(default_factory=dict)
     flights: dict[str, list[tuple[int, float, int, float, NDArray, NDArray]]] = field(default_factory=dict)
