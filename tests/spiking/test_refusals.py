@@ -132,6 +132,8 @@ def test_a_trace_that_does_not_fit_is_refused_before_the_run():
 def test_synapses_that_do_not_fit_are_refused_with_the_figure(monkeypatch, delays):
     """The prediction is that of what is then taken, within a tenth."""
     said = []
+    # After seed(...) connections are left to Brian2.
+    b2.seed()
     monkeypatch.setattr(memory, "_SMALL", 0)
     monkeypatch.setattr("bionet.spiking.connect.require_memory", lambda needed, *_: said.append(needed))
     group = NeuronGroup(2000, "v : 1", threshold="v > 1", reset="v = 0")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Sequence
 
 import bionet.spiking.program as p
-from bionet.spiking.continuous import Given, PoissonSource
+from bionet.spiking.continuous import Given, PoissonDrive, PoissonSource
 from bionet.spiking.engines import event_loop
 from bionet.spiking.engines.event_flows import FlowText
 from bionet.spiking.engines.event_names import decorated
-from bionet.spiking.engines.event_queues import FIRST_MONITOR, WHO, WRONG
+from bionet.spiking.engines.event_queues import DRAW, FIRST_MONITOR, WHO, WRONG
 from bionet.spiking.flow import DELAY, REFRACTORY, Flow
 
-_FLIGHTS = "control, heap, free, flights, offsets"
 _TOUCHING = "w, off, now, draw, touched, n_touched, seen, memory"
+_DEPARTING = "window, memory, control, heap, free, flights, offsets"
 
 
 class EventText(FlowText):
@@ -68,7 +69,7 @@ class EventText(FlowText):
             "search": ("w, memory", "return np.inf, NEVER", flows),
             "reset": ("w, off, now, draw, memory", "", flows),
             "fire": ("w, off, now, control, memory", "", everybody),
-            "launch": ("w, off, window, memory, control, heap, free, flights, offsets", "", everybody),
+            "launch": (f"w, off, {_DEPARTING}", "", everybody),
         }
         for name, (rest, otherwise, numbers) in unit.items():
             if len(numbers) == 1:
@@ -80,20 +81,8 @@ class EventText(FlowText):
                     with self.block(f"if u < {bounds}[{number + 1}]:"):
                         self.add(f"return {name}_{number}(u - {bounds}[{number}], {rest})")
                 self.add(otherwise or "return")
-        self.choice(
-            "deliver",
-            "pathway",
-            "k, stop, w, off, now, draw, touched, n_touched, seen, memory",
-            self.pathways(),
-            "n_touched",
-        )
-        self.choice(
-            "inject",
-            "kind",
-            "u, w, off, now, draw, touched, n_touched, seen, memory",
-            range(len(self.network.drives)),
-            "n_touched",
-        )
+        self.choice("deliver", "pathway", f"k, stop, {_TOUCHING}", self.pathways())
+        self.choice("inject", "kind", f"u, {_TOUCHING}", range(len(self.network.drives)))
         with self.function("delay_of(pathway, k, memory)"):
             for number, layout in enumerate(self.axon_layouts):
                 with self.block(f"if pathway == {number}:"):
@@ -110,13 +99,13 @@ class EventText(FlowText):
                         self.add("return stop")
             self.add("return end")
 
-    def choice(self, name: str, by: str, rest: str, numbers, otherwise: str) -> None:
-        """Print a function that calls one of several by number."""
+    def choice(self, name: str, by: str, rest: str, numbers: Sequence[int]) -> None:
+        """Print a function that calls one of several by number, and returns how many neurons are touched now."""
         with self.function(f"{name}({by}, {rest})"):
             for number in numbers:
                 with self.block(f"if {by} == {number}:"):
                     self.add(f"return {name}_{number}({rest})")
-            self.add(f"return {otherwise}")
+            self.add("return n_touched")
 
     def pathways(self) -> list[int]:
         """Return the numbers of pathways whose arrival does anything."""
@@ -125,7 +114,7 @@ class EventText(FlowText):
     def fire(self, number: int, each: Flow | Given | PoissonSource) -> None:
         """Print what a spike is to its own neuron, and to monitors."""
         with self.function(f"fire_{number}(i, w, off, now, control, memory)"):
-            self.add("draw = control[7]")
+            self.add(f"draw = control[{DRAW}]")
             for operation in self.program.operations:
                 if isinstance(operation, p.RecordEvents) and operation.events == each.events:
                     self.record(operation)
@@ -164,7 +153,7 @@ class EventText(FlowText):
 
     def launch(self, number: int, each: Flow | Given | PoissonSource) -> None:
         """Print how a spike leaves along pathways."""
-        with self.function(f"launch_{number}(i, w, off, window, memory, control, heap, free, flights, offsets)"):
+        with self.function(f"launch_{number}(i, w, off, {_DEPARTING})"):
             for operation in self.program.operations:
                 if isinstance(operation, p.Push) and operation.events == each.events:
                     bounds = self.place("bounds", 1 + operation.pathway, "", "int64")
@@ -200,7 +189,7 @@ class EventText(FlowText):
     def deliver(self, each: p.Deliver) -> None:
         """Print what happens at the synapses of a row that are reached at once."""
         self.operation += 1
-        with self.function(f"deliver_{each.pathway}(k, stop, w, off, now, draw, touched, n_touched, seen, memory)"):
+        with self.function(f"deliver_{each.pathway}(k, stop, {_TOUCHING})"):
             self.scalars(each.code)
             self.sorted_pathway = None if self.axon_layouts[each.pathway].in_order else each.pathway
             with self.block("for k in range(np.uint64(k), np.uint64(stop)):"):
@@ -214,10 +203,10 @@ class EventText(FlowText):
             self.sorted_pathway = None
             self.add("return n_touched")
 
-    def inject(self, number: int, each) -> None:
+    def inject(self, number: int, each: PoissonDrive) -> None:
         """Print what a Poisson event does to its neuron."""
         self.operation += 1
-        with self.function(f"inject_{number}(u, w, off, now, draw, touched, n_touched, seen, memory)"):
+        with self.function(f"inject_{number}(u, {_TOUCHING})"):
             self.scalars(each.code)
             self.add("i = np.uint64(u)")
             self.run_code(each.code, "i")
