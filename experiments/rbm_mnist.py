@@ -7,7 +7,7 @@ forwards alone flatters.
 
 Data: MNIST, a pixel is 1 where it is at least 1/2. With ``--quick``, scikit-learn's 8 x 8 digits.
 
-Run time: some six minutes on two cores; with ``--quick`` a quarter of a minute.
+Run time: 18 minutes on two cores that were busy with other work; with ``--quick`` under a minute.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from brian2 import (
     NeuronGroup,
     SpikeGeneratorGroup,
     SpikeMonitor,
+    StateMonitor,
     Synapses,
     amp,
     mS,
@@ -20,6 +21,8 @@ from brian2 import (
     uF,
 )
 from scipy.integrate import solve_ivp
+from scipy.linalg import expm
+from scipy.optimize import brentq
 
 import bionet.spiking
 from bionet.random import Stream
@@ -48,6 +51,27 @@ def test_the_quadratic_cell_has_its_closed_form():
     times = spike_times(group, 30 * second)
     np.testing.assert_allclose(times, 2e3 * np.arctan(10.0) * np.arange(1, 11), rtol=0, atol=CHOSEN)
     assert bionet.spiking.accuracy().bracket < 1e-15
+
+
+def test_a_resonator_with_an_alpha_current_is_the_matrix_exponential():
+    group = NeuronGroup(
+        2,
+        """dv/dt = (s - v - w)/(20*ms) : 1
+        dw/dt = (4*v - w)/(20*ms) : 1
+        ds/dt = (x - s)/(5*ms) : 1
+        dx/dt = -x/(5*ms) : 1""",
+        threshold="v > 0.35", reset="v = 0", refractory=20 * ms, method="euler",
+    )  # fmt: skip
+    group.v, group.x = [0.1, 0.0], [1.0, 8.0]
+    traces = StateMonitor(group, ["v", "w", "s"], record=0, dt=0.5 * ms)
+    matrix = np.array([[-50, -50, 50, 0], [200, -50, 0, 0], [0, 0, -200, 200], [0, 0, 0, -200.0]])
+    times = spike_times(group, 15 * ms, traces)
+    exact = np.array([expm(matrix * t) @ [0.1, 0, 0, 1.0] for t in np.asarray(traces.t)])
+    for k, name in enumerate("vws"):
+        np.testing.assert_allclose(getattr(traces, name)[0], exact[:, k], rtol=0, atol=1e-13)
+    crossing = brentq(lambda t: (expm(matrix * t) @ [0, 0, 0, 8.0])[0] - 0.35, 1e-4, 6e-3, xtol=1e-16)
+    np.testing.assert_allclose(times, [1e3 * crossing], rtol=1e-12)
+    assert bionet.spiking.accuracy().grazes == 0
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import Place
 from bionet.spiking.flow import (
     DELAY,
+    REFRACTORY,
     Flow,
     LinearSystem,
     NotLinearError,
@@ -108,10 +109,14 @@ class Event:
 
     def _delays_now(self, code: p.Code) -> NDArray:
         """Return delays that change, as they are at the beginning of the run [s]."""
-        values = self._values(code, self.start)
+        return np.atleast_1d(self._computed(code, self.start)[DELAY])
+
+    def _computed(self, code: p.Code, t: float) -> dict[str, Any]:
+        """Return what the names of a group's code stand for at a time, and what the code computes of them."""
+        values = self._values(code, t)
         for each in (*code.scalar, *code.vector):
-            values[each.target] = evaluated(each.value, values, code, self.program)
-        return np.atleast_1d(values[DELAY])
+            values[each.target] = evaluated(without_time(each.value, code), values, code, self.program)
+        return values
 
     def _values(self, code: p.Code, t: float) -> dict[str, Any]:
         """Return what the names of a group's code stand for now."""
@@ -199,11 +204,8 @@ class Event:
         """Take over refractory periods that are not over, from what the network says of its last spikes."""
         silent = np.flatnonzero(~free)
         if silent.size:
-            values = self._values(flow.code, self.start)
-            for each in (*flow.code.scalar, *flow.code.vector):
-                values[each.target] = evaluated(each.value, values, flow.code, self.program)
             n = len(flow.states)
-            until = last_spike + values["_refractory"]
+            until = last_spike + self._computed(flow.code, self.start)[REFRACTORY]
             for i in silent:
                 ends = Time.of(float(np.broadcast_to(until, flow.n)[i]), self.length)
                 rows[i, n + 2 : n + 4] = ends.window, ends.offset
@@ -416,11 +418,7 @@ class Event:
         found: dict[str, NDArray] = {each.name: np.array(each.rate) for each in self.network.drives}
         for each in self.network.sources:
             if isinstance(each, PoissonSource):
-                values = self._values(each.code, t)
-                for statement in (*each.code.scalar, *each.code.vector):
-                    tree = without_time(statement.value, each.code)
-                    values[statement.target] = evaluated(tree, values, each.code, self.program)
-                found[each.name] = np.asarray(values["_rate"], float)
+                found[each.name] = np.asarray(self._computed(each.code, t)["_rate"], float)
         return found
 
     def publish(self, t: float) -> None:
