@@ -31,11 +31,14 @@ class Pattern:
         Term, row and column of each coefficient that is not 0 in all of them.
     distance : tuple of (int, int)
         The same of the distance to threshold: term and column.
+    is_plain : bool
+        Whether all terms are a constant and decaying exponentials.
     """
 
     terms: tuple[tuple[int, int, bool], ...]
     entries: tuple[tuple[int, int, int], ...]
     distance: tuple[tuple[int, int], ...]
+    is_plain: bool
 
 
 @dataclass(frozen=True)
@@ -175,5 +178,6 @@ def _solution(modes: list[Modes], gradients: NDArray, n: int) -> Solution:
         ],
         axis=1,
     )
-    pattern = Pattern(kinds[0], tuple(map(tuple, entries.tolist())), tuple(map(tuple, of_distance.tolist())))
+    is_plain = all(term.alpha <= 0 and term.power == term.wave == 0 for each in modes for term in each.terms)
+    pattern = Pattern(kinds[0], tuple(map(tuple, entries.tolist())), tuple(map(tuple, of_distance.tolist())), is_plain)
     return Solution(pattern, np.ascontiguousarray(table), [functions(each.terms) for each in modes])

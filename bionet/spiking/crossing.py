@@ -301,9 +301,67 @@ def look(f, terms, start_w, start_off, w, window, room):
     here, there, accuracy = room
     h = first_crossing(f, terms, begin, end, here, there, accuracy)
     if h < end:
-        off = start_off + h if start_w == w else h - ((w - start_w) * window - start_off)
-        return min(max(off, start_off if start_w == w else 0.0), window * (1 - 2.0**-53)), w
+        return offset_of(h, start_w, start_off, w, window), w
     return np.inf, window_after(w + 1, silent_for(here, terms), window, w)
+
+
+@njit(cache=True)
+def offset_of(h, start_w, start_off, w, window):
+    """Return the offset in window ``w`` of the time that is ``h`` after a start: no other window's, nor before it."""
+    off = start_off + h if start_w == w else h - ((w - start_w) * window - start_off)
+    return min(max(off, start_off if start_w == w else 0.0), window * (1 - 2.0**-53))
+
+
+@njit(cache=True, error_model="numpy")
+def rising_root(constant, f, alpha, start, width, origin):
+    """Return where a constant and exponentials that rise through 0 in (0, width] do so, to the last places.
+
+    Parameters
+    ----------
+    constant : float
+    f, alpha : tuples of float
+        Coefficients and rates [1/s].
+    start : float
+        A guess.
+    width : float
+        The end of the bracket [s].
+    origin : float
+        What is added to the root: what is smaller than its rounding need not be found out.
+
+    Returns
+    -------
+    low, high : float
+        Not above 0 at ``low``, above it at ``high``.
+    """
+    low, high = 0.0, width
+    h = start
+    last, beyond = width, 0.0
+    while True:
+        at_h, slope_at_h, size = constant, 0.0, abs(constant)
+        for q in range(len(f)):
+            term = f[q] * exp(alpha[q] * h)
+            at_h += term
+            slope_at_h += term * alpha[q]
+            size += abs(term)
+        if at_h > 0:
+            high = h
+        else:
+            low = h
+        # What rounding hides, of the function and of the time.
+        fine = 2.2e-16 * (origin + high + size / slope_at_h)
+        if high - low <= 4.0 * fine:
+            break
+        # Newton's step, and a little beyond, more each time: so the bracket closes from both sides.
+        step = at_h / slope_at_h
+        beyond = max(fine, 2.0 * beyond)
+        h -= step + (beyond if at_h > 0 else -beyond)
+        if not (low < h < high and abs(step) <= max(0.5 * last, fine)):
+            h = low + 0.5 * (high - low)
+            step = high - low
+            if not low < h < high:
+                break
+        last = abs(step)
+    return low, high
 
 
 @njit(cache=True)

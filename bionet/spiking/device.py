@@ -291,7 +291,6 @@ class BionetDevice(RefusingDevice):
         self.last_reading = reading.reading
         end = network.t + duration
         progress = _Progress(self, network, clocks, report, float(period), network.t, duration)
-        progress.begin()
         Network._globally_running = True
         try:
             self.last_event = event_run(self, network, reading, clocks, progress, float(end))

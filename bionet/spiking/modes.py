@@ -12,6 +12,7 @@ large ones. Constant drives are states whose derivative is 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import mpmath as mp
 import numpy as np
@@ -86,11 +87,16 @@ def solve(matrix: NDArray) -> Modes:
     >>> alpha_function.advance(np.array([0.0, 1.0]), 0.01).round(12).tolist()
     [0.367879441171, 0.367879441171]
     """
+    return _solved(tuple(map(tuple, np.asarray(matrix, float).tolist())))
+
+
+@lru_cache(maxsize=10_000)
+def _solved(matrix: tuple[tuple[float, ...], ...]) -> Modes:
     n = len(matrix)
     if n == 0:
         return Modes((), np.zeros((0, 0, 0)))
     with mp.workdps(_DIGITS):
-        a = mp.matrix(matrix.tolist())
+        a = mp.matrix(matrix)
         found: dict[Term, mp.matrix] = {}
         clusters = _clusters(a)
         bases = [_invariant_space(a, cluster) for cluster in clusters]
@@ -109,7 +115,9 @@ def solve(matrix: NDArray) -> Modes:
         kept = {term: c for term, c in found.items() if max(abs(x) for x in c) > largest * _NOTHING}
         terms = sorted(kept, key=lambda term: (-term.alpha, term.omega, term.power, term.wave))
         values = [[[_float(kept[term][i, j], largest) for j in range(n)] for i in range(n)] for term in terms]
-    return Modes(tuple(terms), np.array(values))
+    coefficients = np.array(values)
+    coefficients.flags.writeable = False
+    return Modes(tuple(terms), coefficients)
 
 
 def _float(x: mp.mpf, largest: mp.mpf) -> float:

@@ -152,7 +152,7 @@ def event_run(
     reading : Continuous
     clocks : list of Clock
     progress : object
-        ``outside(object)`` and ``breathe()``.
+        ``begin()`` when all is prepared, then ``outside(object)`` and ``breathe()``.
     end : float
         When to stop [s].
     """
@@ -175,5 +175,6 @@ def event_run(
     start = float(network.t_)
     engine = Event(reading, around, device.randomness, device.left, start, end)
     agenda = Agenda(engine, reading, clocks, start, end)
+    progress.begin()
     engine.run(agenda, sorted(agenda.borders))
     return engine

@@ -18,6 +18,7 @@ from bionet.spiking.axons import Axons
 from bionet.spiking.closed_form import ClosedForm, closed_form
 from bionet.spiking.continuous import Continuous, PoissonSource
 from bionet.spiking.emissions import Emissions
+from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_flights import Flights
 from bionet.spiking.engines.event_memory import Accuracy, Memory, Surroundings, Time
 from bionet.spiking.engines.event_monitors import Recording
@@ -46,7 +47,7 @@ _PATIENCE = 1 << 17
 def window_of(delays: list[NDArray]) -> float:
     """Return the length of a window [s]: a power of two, near the shortest delay, between 2**-14 and 2**-8."""
     shortest = min((float(each[each > 0].min()) for each in delays if np.any(each > 0)), default=1.0)
-    return 2.0 ** math.floor(math.log2(min(max(shortest, 2.0**-14), 2.0**-8)))
+    return 2.0 ** math.floor(math.log2(min(max(shortest, 2.0**-14), 2.0**-10)))
 
 
 class Event:
@@ -171,6 +172,7 @@ class Event:
         self.following, self.preceding = np.empty(n, np.int32), np.empty(n, np.int32)
         self.fired, self.seen = np.zeros(n, np.int64), np.zeros(n, np.bool_)
         self.firing, self.touched = np.empty(everybody + 8, np.int32), np.empty(n + 8, np.int32)
+        self.quiet, self.wanted = np.empty(n + 8), np.zeros(n, np.int64)
         self.accuracy_so_far = np.zeros(2)
         self.under_way = Flights(self.control, self.most_departures)
         self.emission_windows, self.emission_offsets = np.empty(0, np.int64), np.empty(0)
@@ -182,6 +184,11 @@ class Event:
             for number, layout in enumerate(self.layouts)
             if layout.free
             for part in ("f", "here", "there")
+        }
+        self.room |= {(0, part): np.empty(LOT, np.uint32) for part in ("lot", "places")}
+        self.room |= {
+            (number, "columns"): np.empty(LOT * (len(flow.states) + self.layouts[number].n_inputs + 2))
+            for number, flow in enumerate(network.flows)
         }
         self.columns: dict[tuple[int, str], NDArray] = {}
         self.bind()
@@ -288,7 +295,7 @@ class Event:
         self.due[:], self.place_of[:] = queues.NEVER, -1
         self.heads[:] = -1
         n = len(self.due)
-        self.due[:] = time.window
+        self.due[:] = self.wanted[:] = time.window
         if n:
             self.following[:-1], self.following[-1] = np.arange(1, n), -1
             self.preceding[1:], self.preceding[0] = np.arange(n - 1), -1

@@ -8,12 +8,13 @@ import re
 import bionet.spiking.adaptive as adaptive
 from bionet.spiking.closed_form import Pattern
 from bionet.spiking.crossing import Functions
-from bionet.spiking.engines.event_names import STEP, TAIL, FunctionText, after, decorated
+from bionet.spiking.engines.event_exponentials import ExponentialText, plain_bounds, total
+from bionet.spiking.engines.event_names import STEP, TAIL, after, decorated
 from bionet.spiking.engines.event_queues import NEVER
 from bionet.spiking.flow import DISTANCE, Flow
 
 
-class FlowText(FunctionText):
+class FlowText(ExponentialText):
     """Prints the functions of flows."""
 
     def advance(self, number: int, flow: Flow) -> None:
@@ -31,11 +32,13 @@ class FlowText(FunctionText):
                     self.add(f"free_for = {after(now, row.until)}")
                     with self.block("if free_for >= 0.0:"):
                         self.add(f"h = {after(row.until, row.time)}")
+                    self.constants_of(number, "clamped")
                     self.step(number, flow, "clamped")
                     self.add("h = max(free_for, 0.0)")
                     with self.block("if free_for >= 0.0:"):
                         self.release(number, flow)
             with self.block("if h > 0.0:"):
+                self.constants_of(number, "free")
                 self.step(number, flow, "free")
             for k in range(len(flow.states)):
                 self.add(f"{row[k]} = x{k}")
@@ -67,30 +70,41 @@ class FlowText(FunctionText):
             self.add(f"x{n + k} = {inputs}[{base}({k})]")
         self.add(f"kind = {self.place('classes', number, '', 'int64')}[{'i' if layout.many_classes else '0'}]")
 
+    def constants_of(self, number: int, part: str) -> None:
+        """Print the coefficients and rates of a flow's solution."""
+        pattern: Pattern = getattr(self.flow_layouts[number], part)
+        table = self.coefficients(number, part)
+        self.add(f"base = kind * {len(pattern.entries) + len(pattern.distance)}")
+        self.add(f"first = kind * {len(pattern.terms)}")
+        for k in range(len(pattern.entries)):
+            self.add(f"c{k} = {table}[base + {k}]")
+        for q, (_, wave, zero) in enumerate(pattern.terms):
+            if not zero:
+                self.add(f"alpha{q} = {self.term(number, 'alpha', part)}[first + {q}]")
+            if wave:
+                self.add(f"omega{q} = {self.term(number, 'omega', part)}[first + {q}]")
+
     def step(self, number: int, flow: Flow, part: str) -> None:
         """Print how the variables move on by a time ``h``."""
         pattern: Pattern = getattr(self.flow_layouts[number], part)
-        table, alpha = self.coefficients(number, part), self.term(number, "alpha", part)
-        n, width = len(flow.states), len(pattern.entries) + len(pattern.distance)
-        self.add(f"base, first = kind * {width}, kind * {len(pattern.terms)}")
+        n = len(flow.states)
         known: set[int] = set()
         for q in sorted({q for q, _, _ in pattern.entries}):
             power, wave, zero = pattern.terms[q]
             # Terms of one cluster share their exponential.
             root = q - power * (2 if wave else 1) - (wave == 2)
             if not zero and root not in known:
-                self.add(f"e{root} = exp({alpha}[first + {root}] * h)")
+                self.add(f"e{root} = exp(alpha{root} * h)")
                 known.add(root)
             factors = ([] if zero else [f"e{root}"]) + ["h"] * power
             if wave:
-                omega = self.term(number, "omega", part)
-                factors.append(f"{'cos' if wave == 1 else 'sin'}({omega}[first + {q}] * h)")
+                factors.append(f"{'cos' if wave == 1 else 'sin'}(omega{q} * h)")
             self.add(f"p{q} = {' * '.join(factors) or '1.0'}")
         for i in range(n):
             sums: dict[int, list[str]] = {}
             for k, (q, into, j) in enumerate(pattern.entries):
                 if into == i:
-                    sums.setdefault(q, []).append(f"{table}[base + {k}] * x{j}")
+                    sums.setdefault(q, []).append(f"c{k} * x{j}")
             products = [f"p{q} * ({' + '.join(each)})" for q, each in sums.items()]
             self.add(f"y{i} = {' + '.join(products) or '0.0'}")
         for i in range(n):
@@ -109,42 +123,31 @@ class FlowText(FunctionText):
         with self.function(f"move_{number}(n, w, off, memory)"), self.block("for i in range(np.uint64(n)):"):
             self.add(f"advance_{number}(i, w, off, memory)")
 
+    def distance_constants(self, number: int, pattern: Pattern) -> None:
+        """Print the coefficients of the distance to threshold, and the rates of its terms."""
+        table, width = self.coefficients(number, "free"), len(pattern.entries)
+        self.add(f"base = kind * {width + len(pattern.distance)}")
+        self.add(f"first = kind * {len(pattern.terms)}")
+        for k in range(len(pattern.distance)):
+            self.add(f"s{k} = {table}[base + {width + k}]")
+        names = ("alpha",) if pattern.is_plain else ("alpha", "omega", "high", "low", "convex", "concave")
+        for name in names:
+            for q, (_, _, zero) in enumerate(pattern.terms):
+                if not (zero and pattern.is_plain):
+                    self.add(f"{name}{q} = {self.term(number, name)}[first + {q}]")
+
     def distance(self, number: int, flow: Flow) -> list[str]:
         """Return the coefficients of the distance to threshold, by term."""
-        layout = self.flow_layouts[number]
-        pattern, n, table = layout.free, len(flow.states), self.coefficients(number, "free")
+        layout, n = self.flow_layouts[number], len(flow.states)
+        pattern = layout.free
         assert pattern is not None
-        width = len(pattern.entries) + len(pattern.distance)
-        self.add(f"base = kind * {width}")
         found = []
         for q, (power, wave, zero) in enumerate(pattern.terms):
-            parts = [
-                f"{table}[base + {len(pattern.entries) + k}] * x{j}"
-                for k, (a, j) in enumerate(pattern.distance) if a == q
-            ]  # fmt: skip
+            parts = [f"s{k} * x{j}" for k, (a, j) in enumerate(pattern.distance) if a == q]
             if zero and power == 0 and wave == 0:
                 parts.append(f"x{n + layout.n_inputs}")
             found.append(" + ".join(parts) or "0.0")
         return found
-
-    def above(self, number: int, flow: Flow) -> None:
-        """Print whether a neuron fires as it is."""
-        pattern = self.flow_layouts[number].free
-        assert pattern is not None
-        with self.function(f"above_{number}(i, w, off, memory)"):
-            if flow.fires_at is None:
-                self.add("return False")
-                return
-            self.load(number, flow)
-            if flow.refractory:
-                with self.block(f"if {self.row(number).is_refractory}:"):
-                    self.add("return False")
-            parts = self.distance(number, flow)
-            at_once = [
-                f"({part})" for part, (power, wave, _) in zip(parts, pattern.terms, strict=True)
-                if power == 0 and wave < 2 and part != "0.0"
-            ]  # fmt: skip
-            self.add(f"return {' + '.join(at_once) or '0.0'} {flow.fires_at} 0.0")
 
     def search(self, number: int, flow: Flow) -> None:
         """Print when a neuron fires."""
@@ -163,9 +166,12 @@ class FlowText(FunctionText):
                         self.add("return np.inf, until_w")
                     self.add(f"h = {after(('until_w', 'until_off'), ('start_w', 'start_off'))}")
                     with self.block("if h > 0.0:"):
+                        self.constants_of(number, "clamped")
                         self.step(number, flow, "clamped")
                     self.add("start_w, start_off = until_w, until_off")
             self.silence(number, flow, pattern)
+            if pattern.is_plain:
+                self.plain_search(number, pattern)
             f = self.place("room", number, "f", "float64")
             count = len(pattern.terms)
             for q in range(count):
@@ -177,10 +183,24 @@ class FlowText(FunctionText):
             self.add(f"return look({f}, terms, start_w, start_off, w, window, room)")
 
     def silence(self, number: int, flow: Flow, pattern: Pattern) -> None:
-        """Print the coefficients of the distance, and a return if no crossing is near."""
+        """Print the coefficients of the distance, and a return if the neuron fires now, or not in this window."""
+        self.add(f"waits = {self.row(number).is_refractory if flow.refractory else 'False'}")
+        self.distance_constants(number, pattern)
         for q, part in enumerate(self.distance(number, flow)):
             self.add(f"f{q} = {part}")
-        self.add(f"first = kind * {len(pattern.terms)}")
+        value, slope, bend, highest = self.bounds_at_start(number, pattern)
+        self.add(f"value = {value}")
+        with self.block(f"if value {flow.fires_at} 0.0 and not waits:"):
+            self.add("return start_off, NOW")
+        self.add("end = (w + 1 - start_w) * window - start_off")
+        self.add(f"silent = silence(value, {slope}, {bend}, {highest})")
+        with self.block("if silent >= end:"):
+            self.add("return np.inf, window_after(start_w, start_off + silent, window, w)")
+
+    def bounds_at_start(self, number: int, pattern: Pattern) -> tuple[str, str, str, str]:
+        """Return value and slope of the distance at its start, and bounds of its bend and height from then on."""
+        if pattern.is_plain:
+            return plain_bounds("f", pattern)
         value: list[str] = []
         slope: list[str] = []
         bend: list[str] = []
@@ -189,19 +209,15 @@ class FlowText(FunctionText):
             if power == 0:
                 value += [f"f{q}"] if wave < 2 else []
                 if wave == 2 or not zero:
-                    slope.append(f"f{q} * {self.term(number, 'omega' if wave == 2 else 'alpha')}[first + {q}]")
+                    slope.append(f"f{q} * {'omega' if wave == 2 else 'alpha'}{q}")
             elif power == 1 and wave < 2:
                 slope.append(f"f{q}")
             if zero and power == 0 and wave == 0:
                 highest.append(f"f{q}")
                 continue
-            for bounds, up, down in ((bend, "convex", "concave"), (highest, "high", "low")):
-                most, least = (f"{self.term(number, name)}[first + {q}]" for name in (up, down))
-                bounds.append(f"(f{q} * {most} if f{q} > 0.0 else -f{q} * {least})")
-        sums = ", ".join(" + ".join(each) or "0.0" for each in (value, slope, bend, highest))
-        self.add(f"silent = silence({sums})")
-        with self.block("if silent >= (w + 1 - start_w) * window - start_off:"):
-            self.add("return np.inf, window_after(start_w, start_off + silent, window, w)")
+            for sums, up, down in ((bend, "convex", "concave"), (highest, "high", "low")):
+                sums.append(f"(f{q} * {up}{q} if f{q} > 0.0 else -f{q} * {down}{q})")
+        return total(value), total(slope), total(bend), total(highest)
 
     # Without a closed form
 
@@ -214,16 +230,6 @@ class FlowText(FunctionText):
         self.slopes(number, flow)
         self.integrator(number)
         self.advance_integrated(number, flow)
-        with self.function(f"above_{number}(i, w, off, memory)"):
-            if flow.fires_at is None:
-                self.add("return False")
-            else:
-                self.start(number)
-                if flow.refractory:
-                    with self.block(f"if {self.row(number).is_refractory}:"):
-                        self.add("return False")
-                self.copy_state(flow, "y[m] = {}", number)
-                self.add(f"return distance_{number}(i, t, y, memory) {flow.fires_at} 0.0")
         self.search_integrated(number, flow)
 
     def start(self, number: int) -> None:
@@ -302,8 +308,10 @@ class FlowText(FunctionText):
                 self.add(f"advance_{number}(i, w, 0.0, memory)")
                 self.add("start_w, start_off, t = w, 0.0, w * window")
             self.copy_state(flow, "y[m] = {}", number)
-            self.add("h = window - start_off")
             self.add(f"was_free = {f'not {row.is_refractory}' if flow.refractory else 'True'}")
+            with self.block(f"if was_free and distance_{number}(i, t, y, memory) {flow.fires_at} 0.0:"):
+                self.add("return start_off, NOW")
+            self.add("h = window - start_off")
             self.refractoriness(number, flow, is_kept=False)
             self.add(f"crossing, width, next_step = {self.integrate(number, 'h', 'False', 'True')}")
             with self.block("if crossing < h:"):

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from bionet.spiking.crossing import window_after
 from bionet.spiking.engines.event_queues import (
     BUCKETS,
     CROSSINGS,
@@ -47,7 +48,6 @@ inf = np.inf
 
 # Printed for each network.
 advance: Any = None
-above: Any = None
 search: Any = None
 fire: Any = None
 launch: Any = None
@@ -56,28 +56,46 @@ delay_of: Any = None
 same_until: Any = None
 inject: Any = None
 reset: Any = None
+silences: Any = None
 view: Any = None
 
 #: The engine's arrays, as ``run`` takes them.
 STATE = (
     *("control", "heap", "free", "flights", "offsets", "crossings", "at", "place_of", "due", "heads", "following"),
-    *("preceding", "fired", "seen", "firing", "touched"),
+    *("preceding", "fired", "seen", "firing", "touched", "quiet", "wanted"),
     *("emission_windows", "emission_offsets", "emission_units", "emission_kinds"),
 )
 #: Why the loop came back.
 DONE, ROOM, ENOUGH, AT_ONCE, ENDLESS, NO_DELAY = range(6)
 MOST_GENERATIONS = 1000
+#: From so many neurons at one instant on it pays to treat them together.
+MANY = 4
+#: What a search says in place of the window to look again: the neuron fires as it is.
+NOW = -1
 
 
-def schedule(u, w, memory, control, crossings, at, place_of, due, heads, following, preceding):
-    """Find out when a neuron fires in this window, or put off the question to another."""
-    off, next_look = search(u, w, memory)
-    if off < inf:
-        put(u, off, control, crossings, at, place_of)
-    elif next_look < due[u]:
+def postpone(u, next_look, w, wanted, due, heads, following, preceding):
+    """Have a neuron looked at in a window; if it is in the calendar for an earlier one, that decides then."""
+    wanted[u] = next_look
+    if next_look < due[u]:
         unlink(u, due, heads, following, preceding)
         if next_look < NEVER:
             link(u, min(next_look, w + BUCKETS - 1), due, heads, following, preceding)
+
+
+def schedule(u, w, memory, control, crossings, at, place_of, wanted, due, heads, following, preceding, is_now):
+    """Find out when a neuron fires in this window, or put off the question to another.
+
+    Return whether it fires as it is, if that is asked for (``is_now``); else it is due then as at any other time.
+    """
+    off, next_look = search(u, w, memory)
+    if is_now and next_look == NOW:
+        return True
+    if off < inf:
+        put(u, off, control, crossings, at, place_of)
+    else:
+        postpone(u, next_look, w, wanted, due, heads, following, preceding)
+    return False
 
 
 def run(memory, addresses, sizes, until):
@@ -94,11 +112,12 @@ def run(memory, addresses, sizes, until):
     heads, following = view(addresses[9], sizes[9], np.int32), view(addresses[10], sizes[10], np.int32)
     preceding, fired = view(addresses[11], sizes[11], np.int32), view(addresses[12], sizes[12], np.int64)
     seen, firing = view(addresses[13], sizes[13], np.bool_), view(addresses[14], sizes[14], np.int32)
-    touched = view(addresses[15], sizes[15], np.int32)
-    emission_windows = view(addresses[16], sizes[16], np.int64)
-    emission_offsets = view(addresses[17], sizes[17], np.float64)
-    emission_units = view(addresses[18], sizes[18], np.int32)
-    emission_kinds = view(addresses[19], sizes[19], np.int32)
+    touched, quiet = view(addresses[15], sizes[15], np.int32), view(addresses[16], sizes[16], np.float64)
+    wanted = view(addresses[17], sizes[17], np.int64)
+    emission_windows = view(addresses[18], sizes[18], np.int64)
+    emission_offsets = view(addresses[19], sizes[19], np.float64)
+    emission_units = view(addresses[20], sizes[20], np.int32)
+    emission_kinds = view(addresses[21], sizes[21], np.int32)
     window = memory[5]
     last_w, last_off, inclusive = np.int64(until[0]), until[1], until[2] > 0
     n_emissions = emission_windows.size
@@ -112,8 +131,12 @@ def run(memory, addresses, sizes, until):
             while u >= 0:
                 after = following[u]
                 due[u] = NEVER
-                if place_of[u] < 0:
-                    schedule(u, w, memory, control, crossings, at, place_of, due, heads, following, preceding)
+                if wanted[u] > w:
+                    postpone(u, wanted[u], w, wanted, due, heads, following, preceding)
+                elif place_of[u] < 0:
+                    schedule(
+                        u, w, memory, control, crossings, at, place_of, wanted, due, heads, following, preceding, False
+                    )
                 u = after
         off = inf
         if control[CROSSINGS]:
@@ -147,9 +170,9 @@ def run(memory, addresses, sizes, until):
             control[STATUS] = ROOM
             break
         status = instant(
-            w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, due, heads,
-            following, preceding, fired, seen, firing, touched, emission_windows, emission_offsets, emission_units,
-            emission_kinds,
+            w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, wanted, due, heads,
+            following, preceding, fired, seen, firing, touched, quiet, emission_windows, emission_offsets,
+            emission_units, emission_kinds,
         )  # fmt: skip
         if control[WRONG]:
             status = NO_DELAY
@@ -159,8 +182,8 @@ def run(memory, addresses, sizes, until):
 
 
 def instant(
-    w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, due, heads,
-    following, preceding, fired, seen, firing, touched, emission_windows, emission_offsets, emission_units,
+    w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, wanted, due, heads,
+    following, preceding, fired, seen, firing, touched, quiet, emission_windows, emission_offsets, emission_units,
     emission_kinds,
 ):  # fmt: skip
     """Do all that happens at one time."""
@@ -228,19 +251,24 @@ def instant(
                     touched[n_touched] = u
                     n_touched += 1
         n_firing = 0
+        are_many = n_touched >= MANY
+        if are_many:
+            silences(touched, n_touched, quiet, w, off, memory)
         for k in range(n_touched):
             u = touched[k]
             seen[u] = False
             if place_of[u] >= 0:
                 take(u, control, crossings, at, place_of)
-            if above(u, w, off, memory):
+            if are_many and quiet[k] >= window - off:
+                postpone(u, window_after(w, off + quiet[k], window, w), w, wanted, due, heads, following, preceding)
+            elif schedule(
+                u, w, memory, control, crossings, at, place_of, wanted, due, heads, following, preceding, True
+            ):
                 if fired[u] == number:
                     control[WHO] = u
                     return AT_ONCE
                 firing[n_firing] = u
                 n_firing += 1
-            else:
-                schedule(u, w, memory, control, crossings, at, place_of, due, heads, following, preceding)
         if n_firing == 0:
             return DONE
         generation += 1
@@ -250,4 +278,4 @@ def instant(
 
 
 #: In the order in which they call each other.
-FUNCTIONS = (schedule, instant, run)
+FUNCTIONS = (postpone, schedule, instant, run)

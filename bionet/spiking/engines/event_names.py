@@ -19,6 +19,8 @@ from bionet.spiking.continuous import Continuous
 from bionet.spiking.engines.text import Text
 
 _CALLED_FROM_PYTHON = ("run", "sample", "move", "regular")
+#: What gets arrays as arguments, many times: their references would be counted.
+_INLINED = ("postpone", "schedule", "instant")
 _TABLES = {"table": "int64", "sizes": "int64", "floats": "float64", "integers": "int64", "keys": "uint64"}
 #: Numbers of a row behind its variables: the window and offset of its time, those of the end of its refractory period.
 TAIL = 4
@@ -185,26 +187,33 @@ class FunctionText(Text):
                 found[key] = found.get(key, False) or name in code.vector_writes
         return found
 
-    def run_code(self, code: p.Code, index: str, own: str | None = None) -> None:
+    def run_code(self, code: p.Code, index: str, present: bool = False) -> None:
         """Print code for one element, the neurons it names brought to the present before, and noted as touched after.
 
-        ``own`` is the index of the neuron at hand, which is at the present, and is looked at anyway.
+        Nobody is brought there if all are (``present``).
         """
         self.follow(code, (*code.vector_reads, *code.vector_writes), index)
         for (flow, at), changed in self.present(code, index).items():
-            if at != own:
+            if not present:
                 self.add(f"advance_{flow}({at}, w, off, memory)")
-                if changed and self.is_touching:
-                    bounds = self.place("bounds", 0, "", "int64")
-                    self.add(f"u = {bounds}[{flow}] + np.int64({at})")
-                    with self.block("if not seen[u]:"):
-                        self.add("seen[u] = True")
-                        self.add("touched[n_touched] = u")
-                        self.add("n_touched += 1")
+            if changed and self.is_touching:
+                bounds = self.place("bounds", 0, "", "int64")
+                self.add(f"u = {bounds}[{flow}] + np.int64({at})")
+                with self.block("if not seen[u]:"):
+                    self.add("seen[u] = True")
+                    self.add("touched[n_touched] = u")
+                    self.add("n_touched += 1")
         self.elements(code, index)
+
+    def look_up_synapse(self, pathway: int, start: int) -> None:
+        """Print which synapse the k-th is, ahead of line ``start``, if what follows needs to know."""
+        needed = any(re.search(r"\bi\b", line) for line in self.lines[start:])
+        if needed and not self.axon_layouts[pathway].in_order:
+            self.lines.insert(start, "    " * self.depth + f"i = {self.axons(pathway, 'order')}[k]")
 
 
 def decorated(head: str) -> str:
     """Return the decorator of a function; those that Python calls are kept."""
-    kept = head.split("(")[0].rstrip("_0123456789") in _CALLED_FROM_PYTHON
-    return f'@njit(error_model="numpy", nogil=True{", cache=True" if kept else ""})\n'
+    name = head.split("(")[0].rstrip("_0123456789")
+    options = ", cache=True" * (name in _CALLED_FROM_PYTHON) + ", forceinline=True" * (name in _INLINED)
+    return f'@njit(error_model="numpy", nogil=True{options})\n'

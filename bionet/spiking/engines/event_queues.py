@@ -83,7 +83,7 @@ def climb(slot, control, heap, flights, offsets):
     heap[place] = slot
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def put(u, off, control, crossings, at, place_of):
     """Put a neuron that will fire in this window into the heap of crossings."""
     place = control[CROSSINGS]
@@ -92,7 +92,7 @@ def put(u, off, control, crossings, at, place_of):
     rise(u, place, crossings, at, place_of)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def rise(u, place, crossings, at, place_of):
     """Move a neuron up to its place in the heap of crossings."""
     while place > 0:
@@ -107,7 +107,7 @@ def rise(u, place, crossings, at, place_of):
     place_of[u] = place
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def take(u, control, crossings, at, place_of):
     """Take a neuron out of the heap of crossings."""
     place = place_of[u]
@@ -134,7 +134,7 @@ def take(u, control, crossings, at, place_of):
     rise(last, place, crossings, at, place_of)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def unlink(u, due, heads, following, preceding):
     """Take a neuron out of the calendar."""
     if due[u] == NEVER:
@@ -149,7 +149,7 @@ def unlink(u, due, heads, following, preceding):
     due[u] = NEVER
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def link(u, window, due, heads, following, preceding):
     """Put a neuron into the calendar, to be looked at in a window."""
     due[u] = window

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Sequence
 
 import bionet.spiking.program as p
 from bionet.spiking.continuous import Given, PoissonDrive, PoissonSource
 from bionet.spiking.engines import event_loop
-from bionet.spiking.engines.event_flows import FlowText
+from bionet.spiking.engines.event_batches import LOT, BatchText
 from bionet.spiking.engines.event_names import decorated
 from bionet.spiking.engines.event_queues import DRAW, FIRST_MONITOR, WHO, WRONG
 from bionet.spiking.flow import DELAY, REFRACTORY, Flow
@@ -18,7 +17,7 @@ _TOUCHING = "w, off, now, draw, touched, n_touched, seen, memory"
 _DEPARTING = "window, memory, control, heap, free, flights, offsets"
 
 
-class EventText(FlowText):
+class EventText(BatchText):
     """Prints a network's functions."""
 
     def print(self) -> str:
@@ -32,8 +31,9 @@ class EventText(FlowText):
                 self.integrated(number, flow)
             else:
                 self.advance(number, flow)
-                self.above(number, flow)
                 self.search(number, flow)
+                if self.is_batched(number):
+                    self.advance_many(number, flow)
             self.move(number)
             self.reset(
                 number, [each for each in operations if isinstance(each, p.Reset) and each.events == flow.events]
@@ -52,10 +52,11 @@ class EventText(FlowText):
             if isinstance(each, p.RecordStates):
                 self.sample(number, each)
         self.dispatchers()
+        self.silences()
         loop = [decorated(each.__name__) + inspect.getsource(each) for each in event_loop.FUNCTIONS]
         constants = [
             f"{name} = {getattr(event_loop, name)}"
-            for name in ("DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "MOST_GENERATIONS")
+            for name in ("DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "MOST_GENERATIONS", "NOW", "MANY")
         ]
         return "\n".join([*constants, *self.functions, *loop, ""])
 
@@ -65,7 +66,6 @@ class EventText(FlowText):
         everybody = range(len(self.network.flows) + len(self.network.sources))
         unit = {
             "advance": ("w, off, memory", "", flows),
-            "above": ("w, off, memory", "return False", flows),
             "search": ("w, memory", "return np.inf, NEVER", flows),
             "reset": ("w, off, now, draw, memory", "", flows),
             "fire": ("w, off, now, control, memory", "", everybody),
@@ -189,17 +189,20 @@ class EventText(FlowText):
     def deliver(self, each: p.Deliver) -> None:
         """Print what happens at the synapses of a row that are reached at once."""
         self.operation += 1
+        in_order, together = self.axon_layouts[each.pathway].in_order, self.reached_together(each)
         with self.function(f"deliver_{each.pathway}(k, stop, {_TOUCHING})"):
             self.scalars(each.code)
-            self.sorted_pathway = None if self.axon_layouts[each.pathway].in_order else each.pathway
-            with self.block("for k in range(np.uint64(k), np.uint64(stop)):"):
-                start = len(self.lines)
-                if self.axon_layouts[each.pathway].in_order:
-                    self.add("i = k")
-                self.run_code(each.code, "i")
-                needed = any(re.search(r"\bi\b", line) for line in self.lines[start:])
-                if needed and not self.axon_layouts[each.pathway].in_order:
-                    self.lines.insert(start, "    " * self.depth + f"i = {self.axons(each.pathway, 'order')}[k]")
+            self.sorted_pathway = None if in_order else each.pathway
+            with self.block(f"for low in range(np.uint64(k), np.uint64(stop), np.uint64({LOT})):"):
+                self.add(f"high = min(low + np.uint64({LOT}), np.uint64(stop))")
+                if together:
+                    self.bring_together(each, *together)
+                with self.block("for k in range(low, high):"):
+                    if in_order:
+                        self.add("i = k")
+                    start = len(self.lines)
+                    self.run_code(each.code, "i", present=together is not None)
+                    self.look_up_synapse(each.pathway, start)
             self.sorted_pathway = None
             self.add("return n_touched")
 

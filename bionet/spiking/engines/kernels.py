@@ -128,7 +128,7 @@ import math
 import numpy as np
 from bionet.random import poisson
 from bionet.spiking.adaptive import A, A_EXTRA, B, C, C_EXTRA, D, E3, E5, PARTS, RTOL, SMALLEST, STAGES
-from bionet.spiking.crossing import Functions, look, silence, window_after
+from bionet.spiking.crossing import Functions, look, offset_of, rising_root, silence, window_after
 from bionet.spiking.engines.event_queues import *
 from bionet.spiking.engines.runtime import *
 from bionet.spiking.draws import from_table, normal, uniform
