@@ -30,7 +30,8 @@ E3, E5, D = np.ascontiguousarray(DOP853.E3), np.ascontiguousarray(DOP853.E5), np
 A_EXTRA, C_EXTRA = np.ascontiguousarray(DOP853.A_EXTRA), np.ascontiguousarray(DOP853.C_EXTRA)
 #: In how many parts of a step crossings are looked for.
 PARTS = 8
-SMALLEST = 1e-18
+#: No step is shorter [s]; at the top of its upstroke an exponential cell moves by its scale in 1e-17 s.
+SMALLEST = 1e-24
 
 
 def stages(i, t, y, h, k, y_new, clamped, memory):
