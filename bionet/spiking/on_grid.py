@@ -12,6 +12,28 @@ from bionet.spiking.engines.grid import Randomness
 
 
 @contextmanager
+def on_engine(engine: str, seed: int = 0) -> Iterator[None]:
+    """Run what is within on an engine, and leave the user's device and its random numbers as they were.
+
+    Parameters
+    ----------
+    engine : str
+        "grid" or "event".
+    seed : int
+        Networks that draw random numbers draw those of this seed.
+    """
+    device = register()
+    before = device.randomness, device.seeded, device.quiet
+    set_device("bionet", engine=engine)
+    device.randomness, device.seeded, device.quiet = Randomness(seed), False, True
+    try:
+        yield
+    finally:
+        reset_device()
+        device.randomness, device.seeded, device.quiet = before
+
+
+@contextmanager
 def on_grid() -> Iterator[None]:
     """Run what is within on the grid engine, and leave the user's device and its random numbers as they were.
 
@@ -27,12 +49,5 @@ def on_grid() -> Iterator[None]:
     >>> print(f"{cells.v[0]:.6f}")
     1.000000
     """
-    device = register()
-    before = device.randomness, device.seeded, device.quiet
-    set_device("bionet")
-    device.randomness, device.seeded, device.quiet = Randomness(0), False, True
-    try:
+    with on_engine("grid"):
         yield
-    finally:
-        reset_device()
-        device.randomness, device.seeded, device.quiet = before

@@ -26,24 +26,20 @@ from brian2 import (
 )
 
 
-def _recurrent(cells: NeuronGroup, constants: dict) -> tuple[Network, SpikeMonitor]:
+def _recurrent(cells: NeuronGroup, constants: dict, inputs: int = 80, delay=None, *others) -> tuple:
     """Connect four fifths of the cells as excitatory and a fifth as inhibitory, 80 inputs to a cell in the mean."""
     n = len(cells)
-    excitatory = Synapses(cells[: n * 4 // 5], cells, on_pre="ge += we", namespace=constants)
-    inhibitory = Synapses(cells[n * 4 // 5 :], cells, on_pre="gi += wi", namespace=constants)
+    delay = {} if delay is None else {"delay": delay}
+    excitatory = Synapses(cells[: n * 4 // 5], cells, on_pre="ge += we", namespace=constants, **delay)
+    inhibitory = Synapses(cells[n * 4 // 5 :], cells, on_pre="gi += wi", namespace=constants, **delay)
     for synapses in (excitatory, inhibitory):
-        synapses.connect(p=80 / n)
+        synapses.connect(p=inputs / n)
     spikes = SpikeMonitor(cells)
-    return Network(cells, excitatory, inhibitory, spikes), spikes
+    return Network(cells, excitatory, inhibitory, spikes, *others), spikes
 
 
-def cuba(n: int) -> tuple[Network, SpikeMonitor]:
-    """Leaky neurons with exponential currents, benchmark 2 of [1]_: ``tau_m dv/dt = ge + gi - (v - El)``."""
-    constants = {
-        **{"taum": 20 * ms, "taue": 5 * ms, "taui": 10 * ms},
-        **{"Vt": -50 * mV, "Vr": -60 * mV, "El": -49 * mV, "we": 1.62 * mV, "wi": -9 * mV},
-    }
-    cells = NeuronGroup(
+def _leaky(n: int, constants: dict) -> NeuronGroup:
+    return NeuronGroup(
         n,
         """dv/dt = (ge + gi - (v - El))/taum : volt (unless refractory)
         dge/dt = -ge/taue : volt
@@ -54,8 +50,44 @@ def cuba(n: int) -> tuple[Network, SpikeMonitor]:
         method="exact",
         namespace=constants,
     )
+
+
+def cuba(n: int, delay=None) -> tuple[Network, SpikeMonitor]:
+    """Leaky neurons with exponential currents, benchmark 2 of [1]_: ``tau_m dv/dt = ge + gi - (v - El)``."""
+    constants = {
+        **{"taum": 20 * ms, "taue": 5 * ms, "taui": 10 * ms},
+        **{"Vt": -50 * mV, "Vr": -60 * mV, "El": -49 * mV, "we": 1.62 * mV, "wi": -9 * mV},
+    }
+    cells = _leaky(n, constants)
     cells.v = "Vr + rand()*(Vt - Vr)"
-    return _recurrent(cells, constants)
+    return _recurrent(cells, constants, delay=delay)
+
+
+def cuba_delayed(n: int) -> tuple[Network, SpikeMonitor]:
+    """:func:`cuba` with a delay of 1 ms, which simulators of exact spike times need."""
+    return cuba(n, delay=1 * ms)
+
+
+def sparse(n: int) -> tuple[Network, SpikeMonitor]:
+    """Leaky neurons, each fired 0.1 times a second by a Poisson source of its own, and 100 weak inputs from others."""
+    constants = {
+        **{"taum": 20 * ms, "taue": 5 * ms, "taui": 10 * ms},
+        **{"Vt": -50 * mV, "Vr": -60 * mV, "El": -60 * mV, "we": 0.3 * mV, "wi": -1 * mV},
+    }
+    cells = _leaky(n, constants)
+    cells.v = "El"
+    sources = PoissonGroup(n, rates=0.1 * Hz)
+    drive = Synapses(sources, cells, on_pre="ge_post += 80*mV")
+    drive.connect(j="i")
+    return _recurrent(cells, constants, 100, 1.5 * ms, sources, drive)
+
+
+def larva(n: int) -> tuple[Network, SpikeMonitor]:
+    """The brain of the larval fly, ``n`` of its sensory neurons driven (``experiments/larva_connectome.py``)."""
+    from experiments.larva_connectome import Parameters, brain
+
+    network, spikes, _ = brain(Parameters(driven=n), seed=0)
+    return network, spikes
 
 
 def coba(n: int) -> tuple[Network, SpikeMonitor]:
@@ -172,5 +204,8 @@ def stdp(n: int) -> tuple[Network, SpikeMonitor]:
     return Network(inputs, cell, synapses, spikes), spikes
 
 
-NETWORKS = {"cuba": cuba, "coba": coba, "cobahh": cobahh, "brunel": brunel, "stdp": stdp}
+NETWORKS = {
+    **{"cuba": cuba, "coba": coba, "cobahh": cobahh, "brunel": brunel, "stdp": stdp},
+    **{"cuba_delayed": cuba_delayed, "sparse": sparse, "larva": larva},
+}
 """Each builds a network of ``n`` cells (inputs, for ``stdp``) and its spike monitor."""

@@ -13,7 +13,7 @@ class Task:
     Attributes
     ----------
     simulator : str
-        "numpy", "cython", "cpp" or "bionet" of ``with_brian.py``; "nest" of ``with_nest.py``.
+        "numpy", "cython", "cpp", "bionet" or "bionet_event" of ``with_brian.py``; "nest" of ``with_nest.py``.
     network : str
         A name in ``networks.NETWORKS``.
     n : int

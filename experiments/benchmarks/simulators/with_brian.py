@@ -22,7 +22,7 @@ def main() -> None:
     try:
         import brian2
 
-        if task.simulator == "bionet":
+        if task.simulator.startswith("bionet"):
             import bionet.spiking  # noqa: F401 (registers the device)
     except ImportError as error:
         line.say(absent=f"cannot be imported: {error}")
@@ -44,8 +44,9 @@ def main() -> None:
 
 def _choose(task: Task, brian2) -> None:
     """Choose the simulator: these are the lines in which users' scripts would differ."""
-    if task.simulator == "bionet":
-        brian2.set_device("bionet", **({"threads": task.threads} if task.threads else {}))
+    if task.simulator in ("bionet", "bionet_event"):
+        engine = {"engine": "event"} if task.simulator == "bionet_event" else {}
+        brian2.set_device("bionet", **engine, **({"threads": task.threads} if task.threads else {}))
     elif task.simulator == "cpp":
         brian2.set_device("cpp_standalone", directory=str(task.scratch / "cpp"), build_on_run=task.once)
         brian2.prefs.devices.cpp_standalone.openmp_threads = task.threads if (task.threads or 1) > 1 else 0
@@ -126,7 +127,7 @@ def _become_binary(task: Task, line: Line, ready: dict) -> None:
 def _version(task: Task) -> str:
     from importlib.metadata import version
 
-    if task.simulator == "bionet":
+    if task.simulator.startswith("bionet"):
         return f"bionet {version('bionet')}, Numba {version('numba')}, Brian2 {version('brian2')}"
     return f"Brian2 {version('brian2')}" + (f", Cython {version('cython')}" if task.simulator == "cython" else "")
 

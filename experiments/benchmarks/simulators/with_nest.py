@@ -1,7 +1,8 @@
 """NEST on the networks of the benchmark, as near to the Brian2 text as its own models allow.
 
 What is not the same: NEST's least delay is one step where Brian2's is none; ``iaf_cond_exp`` and ``hh_cond_exp_traub``
-are integrated by an adaptive Runge-Kutta method; ``stdp_synapse`` pairs spikes after a dendritic delay.
+are integrated by an adaptive Runge-Kutta method; ``stdp_synapse`` pairs spikes after a dendritic delay. The neurons
+``iaf_psc_exp_ps`` fire between the steps.
 
 References
 ----------
@@ -16,15 +17,16 @@ from experiments.benchmarks.simulators.task import Task, parsed
 _CONDUCTANCES = {
     **{"C_m": 200.0, "g_L": 10.0, "E_L": -60.0, "E_ex": 0.0, "E_in": -80.0, "tau_syn_ex": 5.0, "tau_syn_in": 10.0}
 }
+_CURRENTS = (
+    {
+        **{"C_m": 200.0, "tau_m": 20.0, "tau_syn_ex": 5.0, "tau_syn_in": 10.0},
+        **{"V_th": -50.0, "V_reset": -60.0, "E_L": -49.0, "t_ref": 5.0},
+    },
+    (1.62 * 10.0, -9.0 * 10.0),  # a jump of 1 mV in g is a current of C/tau_m = 10 pA
+)
 _MODELS = {
-    "cuba": (
-        "iaf_psc_exp",
-        {
-            **{"C_m": 200.0, "tau_m": 20.0, "tau_syn_ex": 5.0, "tau_syn_in": 10.0},
-            **{"V_th": -50.0, "V_reset": -60.0, "E_L": -49.0, "t_ref": 5.0},
-        },
-        (1.62 * 10.0, -9.0 * 10.0),  # a jump of 1 mV in g is a current of C/tau_m = 10 pA
-    ),
+    "cuba": ("iaf_psc_exp", *_CURRENTS),
+    "cuba_delayed": ("iaf_psc_exp_ps", *_CURRENTS),
     "coba": ("iaf_cond_exp", {**_CONDUCTANCES, "V_th": -50.0, "V_reset": -60.0, "t_ref": 5.0}, (6.0, -67.0)),
     "cobahh": (
         "hh_cond_exp_traub",
@@ -106,15 +108,16 @@ def _recurrent(nest, task: Task, random: np.random.Generator):
     model, parameters, weights = _MODELS[task.network]
     n = task.n
     cells = nest.Create(model, n, params=parameters)
-    cells.V_m = random.uniform(-60.0, -50.0, n) if task.network == "cuba" else random.normal(-65.0, 5.0, n)
+    cells.V_m = random.uniform(-60.0, -50.0, n) if "cuba" in task.network else random.normal(-65.0, 5.0, n)
     if task.network == "coba":
         cells.g_ex = random.normal(40.0, 15.0, n).clip(0.0)
         cells.g_in = random.normal(200.0, 120.0, n).clip(0.0)
     if task.network == "cobahh":  # its conductances cannot be set: input in the first 50 ms brings them up
         kick = nest.Create("poisson_generator", params={"rate": 1333.0, "stop": 50.0})
         nest.Connect(kick, cells, syn_spec={"weight": 6.0, "delay": 0.1})
+    delay = 1.0 if task.network == "cuba_delayed" else 0.1
     for sources, weight in zip((cells[: n * 4 // 5], cells[n * 4 // 5 :]), weights, strict=True):
-        _connect(nest, sources, cells, {"rule": "pairwise_bernoulli", "p": 80 / n}, weight, 0.1)
+        _connect(nest, sources, cells, {"rule": "pairwise_bernoulli", "p": 80 / n}, weight, delay)
     return cells
 
 
