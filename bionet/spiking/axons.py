@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,8 +58,11 @@ class Axons:
 
     def places(self, synapses: NDArray) -> NDArray:
         """Return where synapses lie in order."""
-        if self.in_order:
-            return synapses
-        inverse = np.empty(len(self.order), np.int64)
-        inverse[self.order] = np.arange(len(self.order))
-        return inverse[synapses]
+        return synapses if self.in_order else np.asarray(self.inverse[synapses], np.int64)
+
+    @cached_property
+    def inverse(self) -> NDArray:
+        """Where each synapse lies in order."""
+        inverse = np.empty_like(self.order)
+        inverse[self.order] = np.arange(len(self.order), dtype=self.order.dtype)
+        return inverse

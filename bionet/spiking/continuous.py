@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 import bionet.spiking.program as p
 from bionet.errors import InputError
 from bionet.spiking.conduction import conduction_of
-from bionet.spiking.flow import DELAY, DISTANCE, REFRACTORY, Flow
+from bionet.spiking.departures import at_a_time, check_front, now_of
+from bionet.spiking.flow import DELAY, DISTANCE, LENGTH, REFRACTORY, VELOCITY, Flow
 from bionet.spiking.reading import NotFusedError, Reading, _Reader
 
 _GRID = 'use engine="grid"'
@@ -86,6 +87,8 @@ class Continuous:
         Of each pathway [s]: one for all synapses, or one for each.
     changing : mapping of int to Code
         For the pathways whose delays change, by number: what computes ``_delay`` of a synapse [s].
+    fronts : mapping of int to Code
+        For those whose spikes are fronts: what computes ``_length`` [m] and ``_velocity`` [m/s] of a synapse.
     """
 
     reading: Reading
@@ -94,6 +97,7 @@ class Continuous:
     drives: tuple[PoissonDrive, ...]
     delays: list[NDArray]
     changing: Mapping[int, p.Code]
+    fronts: Mapping[int, p.Code]
 
 
 def read_continuous(objects: Iterable[BrianObject], clocks: Iterable[Any], namespace: dict[str, Any]) -> Continuous:
@@ -133,12 +137,17 @@ class _Continuous(_Reader):
         for each in updaters:
             self.flows.append(self.flow(each.group))
         delays = [np.asarray(each.variables["delay"].get_value()) for each in self.pathways]
-        changing = {}
+        changing, fronts = {}, {}
         for number, pathway in enumerate(self.pathways):
             found = conduction_of(pathway)
             if found is not None:
-                changing[number] = self.code_of(pathway.synapses, f"{DELAY} = {found.expression}")
                 delays[number] = np.zeros(1)
+                if found.in_flight == "front":
+                    text = f"{LENGTH} = {found.length}\n{VELOCITY} = {found.velocity}"
+                    fronts[number] = self.of_synapses(pathway, text, LENGTH, VELOCITY)
+                    check_front(pathway.name, fronts[number])
+                else:
+                    changing[number] = self.of_synapses(pathway, f"{DELAY} = {found.expression}", DELAY)
         program = p.Program(
             self.clock_records,
             tuple(self.records),
@@ -151,7 +160,11 @@ class _Continuous(_Reader):
         reading = Reading(
             program, self.arrays, self.pathways, self.monitors, self.objects, list(self.clocks), self.tables
         )
-        return Continuous(reading, tuple(self.flows), tuple(self.sources), tuple(self.drives), delays, changing)
+        return Continuous(reading, tuple(self.flows), tuple(self.sources), tuple(self.drives), delays, changing, fronts)
+
+    def of_synapses(self, pathway: Any, text: str, *wanted: str) -> p.Code:
+        """Return what computes values of synapses as they are at a time, their equations solved up to it."""
+        return at_a_time(self.code_of(pathway.synapses, now_of(pathway) + text), wanted)
 
     def one(self, each: BrianObject) -> None:
         match each:

@@ -97,6 +97,8 @@ def _ways(read: Continuous) -> Iterable[tuple[str, int, str]]:
             text = f"{delays.min():g} ms"
         if number in read.changing:
             text = "delays that change"
+        if number in read.fronts:
+            text = "fronts on axons"
         yield pathway.name, len(pathway.synapses), text
 
 

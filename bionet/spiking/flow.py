@@ -16,6 +16,7 @@ from bionet.spiking.functions import FUNCTIONS
 ONE = Number(1.0, FLOAT)
 #: The names under which a flow's code computes what belongs to no variable.
 DISTANCE, REFRACTORY, DELAY = "_distance", "_refractory", "_delay"
+LENGTH, VELOCITY = "_length", "_velocity"
 
 
 @dataclass(frozen=True)

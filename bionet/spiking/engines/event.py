@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from bionet.spiking.closed_form import ClosedForm, closed_form
 from bionet.spiking.continuous import Continuous, PoissonSource
 from bionet.spiking.emissions import Emissions
 from bionet.spiking.engines.event_batches import LOT
-from bionet.spiking.engines.event_flights import Flights
+from bionet.spiking.engines.event_flights import Flights, Fronts
 from bionet.spiking.engines.event_memory import Accuracy, Memory, Surroundings, Time
 from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
+from bionet.spiking.engines.event_refusals import refuse_delay, refuse_endless
 from bionet.spiking.engines.event_text import EventText
 from bionet.spiking.engines.grid import Randomness
 from bionet.spiking.engines.kernels import compiled_module
@@ -30,7 +32,9 @@ from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import Place
 from bionet.spiking.flow import (
     DELAY,
+    LENGTH,
     REFRACTORY,
+    VELOCITY,
     Flow,
     LinearSystem,
     NotLinearError,
@@ -78,7 +82,7 @@ class Event:
         self.start, self.end = start, end
         self.arrays = around.values()
         # What an earlier run has left is in its windows.
-        now = map(self._delays_now, network.changing.values())
+        now = map(self._delays_now, (*network.changing.values(), *network.fronts.values()))
         self.length = memory.window or window_of([*network.delays, *now])
         self.pushes = {each.pathway: each for each in self.program.operations if isinstance(each, p.Push)}
         self.axons = [
@@ -110,7 +114,11 @@ class Event:
 
     def _delays_now(self, code: p.Code) -> NDArray:
         """Return delays that change, as they are at the beginning of the run [s]."""
-        return np.atleast_1d(self._computed(code, self.start)[DELAY])
+        found = self._computed(code, self.start)
+        if DELAY in found:
+            return np.atleast_1d(found[DELAY])
+        length, velocity = np.broadcast_arrays(*(np.atleast_1d(found[name]) for name in (LENGTH, VELOCITY)))
+        return length[velocity > 0] / velocity[velocity > 0]
 
     def _computed(self, code: p.Code, t: float) -> dict[str, Any]:
         """Return what the names of a group's code stand for at a time, and what the code computes of them."""
@@ -175,6 +183,8 @@ class Event:
         self.quiet, self.wanted = np.empty(n + 8), np.zeros(n, np.int64)
         self.accuracy_so_far = np.zeros(2)
         self.under_way = Flights(self.control, self.most_departures)
+        sizes = [int(each.starts[-1]) if k in network.fronts else 0 for k, each in enumerate(self.axons)]
+        self.fronts = Fronts(self.control, self.accuracy_so_far, sizes)
         self.emission_windows, self.emission_offsets = np.empty(0, np.int64), np.empty(0)
         self.emission_units, self.emission_kinds = np.empty(0, np.int32), np.empty(0, np.int32)
         self.emissions = Emissions(network, self.randomness, self.length, self.left.emissions, self.first)
@@ -247,6 +257,8 @@ class Event:
                 return self.room[number, part]
             case "accuracy":
                 return self.accuracy_so_far
+            case "fronts":
+                return getattr(self.fronts, part)
             case "bounds":
                 return self.first if number == 0 else self.axons[number - 1].bounds
             case "axons":
@@ -277,6 +289,10 @@ class Event:
         self.control[queues.DRAW] = self.randomness.draw
         names = [each.name for each in self.network.reading.pathways]
         self.under_way.recall(self.left.flights, self.axons, names)
+        if self.network.fronts:
+            self.fronts.recall(self.left.fronts, self.axons, names)
+            self.bind()
+            self._aim_fronts(self.module.after_changes, self.start)
         self._look_at_all(Time.of(self.start, self.length))
         self.reached = self.end
         for t, inclusive, what in ticks:
@@ -310,10 +326,12 @@ class Event:
             if status == loop.ROOM:
                 self.recording.flush()
                 self.under_way.make_room()
+                self.fronts.make_room(int(self.control[queues.SETTING_OUT]))
+                self.bind()
             elif status == loop.NO_DELAY:
-                self._refuse_delay()
+                refuse_delay(self.network, self.control, self.length)
             elif status == loop.AT_ONCE or status == loop.ENDLESS:
-                self._refuse_endless(status, t)
+                refuse_endless(self.network, self.first, self.control, self.length)
             elif status == loop.DONE:
                 if target == t:
                     return True
@@ -341,31 +359,6 @@ class Event:
         self.module.run(self.memory, addresses, sizes, np.array([until.window, until.offset, float(inclusive)]))
         return int(self.control[queues.STATUS])
 
-    def _refuse_delay(self) -> None:
-        pathway = self.network.reading.pathways[int(self.control[queues.WRONG]) - 1]
-        now = float(self.control[queues.WINDOW]) * self.length
-        raise BionetError(
-            f"{pathway.name}: the delay of synapse {int(self.control[queues.WHO])} was no finite time of 0 s or more "
-            f"when a spike left, near t = {now:.6g} s; expected code that keeps it within bounds, such as "
-            "d = clip(d, 1*ms, 20*ms)"
-        )
-
-    def _refuse_endless(self, status: int, t: float) -> None:
-        unit = int(self.control[queues.WHO])
-        number = int(np.searchsorted(self.first, unit, "right") - 1)
-        name = self.network.flows[number].name
-        i = unit - int(self.first[number])
-        now = float(self.control[queues.WINDOW]) * self.length
-        if status == loop.AT_ONCE:
-            raise BionetError(
-                f"{name}: neuron {i} is above threshold again at the very instant of its spike, near t = {now:.6g} s, "
-                "and would fire without end; expected a reset below threshold or a refractory period"
-            )
-        raise BionetError(
-            f"{name}: spikes without delay go round without end, neuron {i} among them, near t = {now:.6g} s; "
-            "expected a delay or a refractory period somewhere in the loop"
-        )
-
     # What happens at given times
 
     def sample(self, number: int) -> Callable[[float], None]:
@@ -382,8 +375,9 @@ class Event:
         def change(t: float) -> None:
             time = Time.of(t, self.length)
             self.control[queues.DRAW] += 1
-            act(time.window, time.offset, t, int(self.control[queues.DRAW]), self.memory)
-            self.renew(t)
+            with self._velocities_changed(t):
+                act(time.window, time.offset, t, int(self.control[queues.DRAW]), self.memory)
+                self.renew(t)
 
         return change
 
@@ -393,12 +387,29 @@ class Event:
         def call(t: float) -> None:
             self.recording.flush()
             self.publish(t)
-            self.around.outside(number, t)
-            self.bind()
-            self.adopt(t)
-            self.renew(t)
+            with self._velocities_changed(t):
+                self.around.outside(number, t)
+                self.bind()
+                self.adopt(t)
+                self.renew(t)
 
         return call
+
+    @contextmanager
+    def _velocities_changed(self, t: float) -> Iterator[None]:
+        """Let the fronts under way go on with the velocities that code leaves behind."""
+        if not self.network.fronts:
+            yield
+            return
+        self._aim_fronts(self.module.before_changes, t)
+        yield
+        self._aim_fronts(self.module.after_changes, t)
+
+    def _aim_fronts(self, act: Any, t: float) -> None:
+        time = Time.of(t, self.length)
+        act(time.window, time.offset, self.length, self.memory)
+        if self.control[queues.WRONG]:
+            refuse_delay(self.network, self.control, self.length)
 
     def switch(self, t: float) -> None:
         """Bring all neurons to a time at which a table changes its value."""
@@ -477,6 +488,9 @@ class Event:
         self.left.window = self.length
         names = [each.name for each in self.network.reading.pathways]
         self.left.flights = self.under_way.leave(self.axons, names, self.network.changing)
+        if self.network.fronts:
+            self._aim_fronts(self.module.before_changes, self.reached)
+        self.left.fronts = self.fronts.leave(self.axons, names)
         self.randomness.draw = int(self.control[queues.DRAW])
 
     def accuracy(self) -> Accuracy:

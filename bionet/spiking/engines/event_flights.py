@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+import bionet.spiking.engines.event_fronts as fronts
 import bionet.spiking.engines.event_queues as queues
 from bionet.errors import BionetError
 from bionet.spiking.axons import Axons
@@ -14,6 +15,8 @@ from bionet.spiking.axons import Axons
 #: Spikes that have left along a pathway: window and offset of departure and of the next arrival, and the synapses still
 #: to be reached with their delays (none, where those change).
 Left = list[tuple[int, float, int, float, NDArray, NDArray]]
+#: Axons that have spikes and their rows; the axon of each spike, and the spikes.
+LeftFronts = tuple[NDArray, NDArray, NDArray, NDArray]
 
 
 class Flights:
@@ -82,3 +85,87 @@ class Flights:
                 self.flights[5 * slot : 5 * slot + 5] = arrives, number, places[0], places[-1] + 1, departed
                 self.offsets[2 * slot : 2 * slot + 2] = offset, departure
                 queues.climb(slot, self.control, self.heap, self.flights, self.offsets)
+
+
+class Fronts:
+    """Spikes under way that are fronts (see :mod:`bionet.spiking.engines.event_fronts`).
+
+    Parameters
+    ----------
+    control, accuracy : arrays
+        Of the engine.
+    sizes : list of int
+        How many axons each pathway has.
+    """
+
+    def __init__(self, control: NDArray, accuracy: NDArray, sizes: list[int]) -> None:
+        self.control, self.accuracy = control, accuracy
+        self.bases = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        n = int(self.bases[-1])
+        self.axons, self.heap, self.places = np.zeros(fronts.AXON * n), np.empty(n, np.int32), np.empty(n, np.int32)
+        self.heads, self.tails = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
+        self.spikes, self.following, self.spare = np.empty(0), np.empty(0, np.int32), np.empty(0, np.int32)
+        control[queues.FRONTS], control[queues.SPARE], control[queues.SETTING_OUT] = 0, 0, n
+        self.make_room(n)
+
+    def make_room(self, wanted: int) -> None:
+        """Make places if there are fewer free ones than wanted."""
+        free, old = int(self.control[queues.SPARE]), len(self.spare)
+        if free >= wanted:
+            return
+        more = max(old, 2 * wanted)
+        self.spikes = np.concatenate([self.spikes, np.empty(fronts.SPIKE * more)])
+        self.following = np.concatenate([self.following, np.empty(more, np.int32)])
+        new = np.arange(old, old + more, dtype=np.int32)
+        self.spare = np.concatenate([self.spare[:free], new, np.empty(old - free, np.int32)])
+        self.control[queues.SPARE] = free + more
+
+    def leave(self, axons: list[Axons], names: list[str]) -> dict[str, LeftFronts]:
+        """Return what is under way, by name of pathway."""
+        with_spikes = np.sort(self.heap[: self.control[queues.FRONTS]]).astype(np.int64)
+        owners, spikes = [], []
+        some, place = with_spikes, self.heads[with_spikes]
+        while some.size:
+            owners.append(some)
+            spikes.append(self.spikes.reshape(-1, fronts.SPIKE)[place])
+            place = self.following[place]
+            some, place = some[place >= 0], place[place >= 0]
+        left: dict[str, LeftFronts] = {}
+        if owners:
+            owner, rows = np.concatenate(owners), self.axons.reshape(-1, fronts.AXON)
+            for number in np.unique(np.searchsorted(self.bases, with_spikes, "right") - 1):
+                first, last, own = self.bases[number], self.bases[number + 1], axons[number]
+                found = [each[(each >= first) & (each < last)] - first for each in (with_spikes, owner)]
+                synapses = [each if own.in_order else own.order[each].astype(np.int64) for each in found]
+                mine = (owner >= first) & (owner < last)
+                left[names[number]] = (
+                    synapses[0], rows[found[0] + first].copy(), synapses[1], np.concatenate(spikes)[mine]
+                )  # fmt: skip
+        return left
+
+    def recall(self, left: Mapping[str, LeftFronts], axons: list[Axons], names: list[str]) -> None:
+        """Put what was under way in an earlier run on its way again."""
+        rows, with_spikes = self.axons.reshape(-1, fronts.AXON), [np.empty(0, np.int64)]
+        for number, name in enumerate(names):
+            if name not in left or self.bases[number] == self.bases[number + 1]:
+                continue
+            synapses, old, owners, spikes = left[name]
+            places = axons[number].places(synapses) + self.bases[number]
+            rows[places] = old
+            with_spikes.append(places)
+            self.make_room(len(spikes) + int(self.control[queues.SETTING_OUT]))
+            self.control[queues.SPARE] -= len(spikes)
+            slots = self.spare[self.control[queues.SPARE] :][: len(spikes)].copy()
+            self.spikes.reshape(-1, fronts.SPIKE)[slots] = spikes
+            owner = axons[number].places(owners) + self.bases[number]
+            # The first spikes of all axons come first, then the second ones: the list of each is in order.
+            for slot, a in zip(slots.tolist(), owner.tolist(), strict=True):
+                if self.heads[a] < 0:
+                    self.heads[a] = slot
+                else:
+                    self.following[self.tails[a]] = slot
+                self.following[slot], self.tails[a] = -1, slot
+        found = np.concatenate(with_spikes)
+        found = found[np.lexsort((found, rows[found, fronts.DUE_OFF], rows[found, fronts.DUE_W]))]
+        self.heap[: len(found)], self.places[found] = found, np.arange(len(found))
+        self.control[queues.FRONTS] = len(found)

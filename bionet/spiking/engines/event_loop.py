@@ -54,6 +54,9 @@ launch: Any = None
 deliver: Any = None
 delay_of: Any = None
 same_until: Any = None
+next_front: Any = None
+front_at: Any = None
+arrive: Any = None
 inject: Any = None
 reset: Any = None
 silences: Any = None
@@ -145,6 +148,9 @@ def run(memory, addresses, sizes, until):
             slot = heap[0]
             if flights[5 * slot + 0] == w and offsets[2 * slot + 0] < off:
                 off = offsets[2 * slot + 0]
+        front_w, front_off = next_front(memory)
+        if front_w == w and front_off < off:
+            off = front_off
         e = control[EMISSION]
         if e < n_emissions and emission_windows[e] == w and emission_offsets[e] < off:
             off = emission_offsets[e]
@@ -156,7 +162,7 @@ def run(memory, addresses, sizes, until):
             control[STATUS] = ENOUGH
             break
         if off == inf:
-            following_w = min(last_w, w + BUCKETS - 1)
+            following_w = min(last_w, w + BUCKETS - 1, front_w)
             if control[FLIGHTS]:
                 following_w = min(following_w, flights[5 * heap[0] + 0])
             if e < n_emissions:
@@ -217,22 +223,32 @@ def instant(
             fire(u, w, off, now, control, memory)
             launch(u, w, off, window, memory, control, heap, free, flights, offsets)
         n_touched = 0
-        while control[FLIGHTS]:
-            slot = heap[0]
-            if flights[5 * slot + 0] != w or offsets[2 * slot + 0] != off:
+        while True:
+            pathway, k = front_at(w, off, window, memory)
+            stop, is_front = k + 1, pathway >= 0
+            if control[FLIGHTS]:
+                slot = heap[0]
+                is_now = flights[5 * slot + 0] == w and offsets[2 * slot + 0] == off
+                if is_now and not (is_front and pathway < flights[5 * slot + 1]):
+                    is_front = False
+                    pathway, k = flights[5 * slot + 1], flights[5 * slot + 2]
+            if pathway < 0:
                 break
-            pathway, k, end = flights[5 * slot + 1], flights[5 * slot + 2], flights[5 * slot + 3]
-            stop = same_until(pathway, k, end, memory)
-            if stop < end:
-                flights[5 * slot + 2] = stop
-                aim(slot, delay_of(pathway, stop, memory), window, flights, offsets)
+            if is_front:
+                arrive(w, off, window, memory)
             else:
-                free[control[FREE]] = slot
-                control[FREE] += 1
-                control[FLIGHTS] -= 1
-                heap[0] = heap[control[FLIGHTS]]
-            if control[FLIGHTS] > 1:
-                sift_down(heap, control[FLIGHTS], flights, offsets)
+                end = flights[5 * slot + 3]
+                stop = same_until(pathway, k, end, memory)
+                if stop < end:
+                    flights[5 * slot + 2] = stop
+                    aim(slot, delay_of(pathway, stop, memory), window, flights, offsets)
+                else:
+                    free[control[FREE]] = slot
+                    control[FREE] += 1
+                    control[FLIGHTS] -= 1
+                    heap[0] = heap[control[FLIGHTS]]
+                if control[FLIGHTS] > 1:
+                    sift_down(heap, control[FLIGHTS], flights, offsets)
             control[DRAW] += 1
             n_touched = deliver(pathway, k, stop, w, off, now, control[DRAW], touched, n_touched, seen, memory)
         if generation == 0:

@@ -57,6 +57,7 @@ class Memory:
     rows: dict[str, NDArray] = field(default_factory=dict)
     published: dict[str, NDArray] = field(default_factory=dict)
     flights: dict[str, list[tuple[int, float, int, float, NDArray, NDArray]]] = field(default_factory=dict)
+    fronts: dict[str, tuple[NDArray, NDArray, NDArray, NDArray]] = field(default_factory=dict)
     emissions: dict[str, Any] = field(default_factory=dict)
     window: float = 0.0
 

@@ -18,9 +18,10 @@ from bionet.spiking.closed_form import Pattern
 from bionet.spiking.continuous import Continuous
 from bionet.spiking.engines.text import Text
 
-_CALLED_FROM_PYTHON = ("run", "sample", "move", "regular")
+_CALLED_FROM_PYTHON = ("run", "sample", "move", "regular", "before_changes", "after_changes")
 #: What gets arrays as arguments, many times: their references would be counted.
 _INLINED = ("postpone", "schedule", "instant")
+_AXONS = {"starts": "int64", "order": "uint32", "inverse": "uint32", "delay": "float64"}
 _TABLES = {"table": "int64", "sizes": "int64", "floats": "float64", "integers": "int64", "keys": "uint64"}
 #: Numbers of a row behind its variables: the window and offset of its time, those of the end of its refractory period.
 TAIL = 4
@@ -123,7 +124,8 @@ class FunctionText(Text):
             f"{name} = view(table[{name[1:]}], sizes[{name[1:]}], {place.dtype})" for name, place in places.items()
         ]
         lines += [f"{name} = {value}" for name, value in self.constants.items() if re.search(rf"\b{name}\b", body)]
-        lines.append("window = memory[5]")
+        if "memory" in head:
+            lines.append("window = memory[5]")
         if re.search(r"\(i, ", head):
             lines.append("i = np.uint64(i)")
         # Addresses, not arrays: nobody counts references to those.
@@ -139,7 +141,7 @@ class FunctionText(Text):
 
     def axons(self, pathway: int, part: str) -> str:
         """Return a part of a pathway's synapses."""
-        return self.place("axons", pathway, part, {"starts": "int64", "order": "uint32", "delay": "float64"}[part])
+        return self.place("axons", pathway, part, _AXONS[part])
 
     def read(self, code: p.Code, name: str, index: str) -> str:
         """Return the source that reads a name: a neuron's state from its row."""

@@ -13,8 +13,10 @@ from numba import njit
 
 #: Places in ``control``.
 STATUS, WINDOW, OPEN, CROSSINGS, FLIGHTS, FREE, EMISSION, DRAW, INSTANT, WHO, LIMIT, DEPARTURES, WRONG = range(13)
+#: Axons that have spikes, free places for spikes on axons, and how many may leave at one instant.
+FRONTS, SPARE, SETTING_OUT = range(13, 16)
 #: Where monitors' counters begin in ``control``.
-FIRST_MONITOR = 13
+FIRST_MONITOR = 16
 #: Lists of the calendar.
 BUCKETS = 1024
 NEVER = 1 << 60
@@ -163,7 +165,7 @@ def link(u, window, due, heads, following, preceding):
 @njit(cache=True)
 def room(control, free):
     """Return whether the buffers hold whatever one more instant may bring."""
-    if control[FREE] < control[DEPARTURES]:
+    if control[FREE] < control[DEPARTURES] or control[SPARE] < control[SETTING_OUT]:
         return False
     k = FIRST_MONITOR
     while k + 2 < control.size:

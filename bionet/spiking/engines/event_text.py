@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import bionet.spiking.program as p
 from bionet.spiking.continuous import Given, PoissonDrive, PoissonSource
+from bionet.spiking.departures import at_a_time
 from bionet.spiking.engines import event_loop
-from bionet.spiking.engines.event_batches import LOT, BatchText
+from bionet.spiking.engines.event_batches import LOT
+from bionet.spiking.engines.event_front_text import FrontText
 from bionet.spiking.engines.event_names import decorated
 from bionet.spiking.engines.event_queues import DRAW, FIRST_MONITOR, WHO, WRONG
-from bionet.spiking.flow import DELAY, REFRACTORY, Flow
+from bionet.spiking.flow import DELAY, LENGTH, REFRACTORY, Flow
 
 _TOUCHING = "w, off, now, draw, touched, n_touched, seen, memory"
 _DEPARTING = "window, memory, control, heap, free, flights, offsets"
 
 
-class EventText(BatchText):
+class EventText(FrontText):
     """Prints a network's functions."""
 
     def print(self) -> str:
@@ -44,6 +47,7 @@ class EventText(BatchText):
         for each in operations:
             if isinstance(each, p.Deliver):
                 self.deliver(each)
+        self.fronts()
         for number, drive in enumerate(self.network.drives):
             self.inject(number, drive)
         for number, each in enumerate(operations):
@@ -165,6 +169,9 @@ class EventText(BatchText):
                         if operation.pathway in self.network.changing:
                             self.launch_one_by_one(operation.pathway, rest)
                             continue
+                        if operation.pathway in self.network.fronts:
+                            self.set_out(operation.pathway)
+                            continue
                         with self.block("if end > k:"):
                             first = f"{delay}[{'0' if self.axon_layouts[operation.pathway].homogeneous else 'k'}]"
                             self.add(f"take_off({operation.pathway}, k, end, w, off, {first}, {rest})")
@@ -172,19 +179,32 @@ class EventText(BatchText):
 
     def launch_one_by_one(self, pathway: int, rest: str) -> None:
         """Print how a spike leaves along synapses whose delays change: each with the delay that it has now."""
-        code, in_order = self.network.changing[pathway], self.axon_layouts[pathway].in_order
-        self.operation += 1
-        self.add("now, draw = w * window + off, 0")
-        self.scalars(code)
-        with self.block("for k in range(np.uint64(k), np.uint64(end)):"):
-            self.add("i = k" if in_order else f"i = {self.axons(pathway, 'order')}[k]")
-            self.follow(code, code.vector_reads, "i")
-            self.elements(code, "i")
+        with self.each_of_row(pathway, self.network.changing[pathway]):
             delay = self.local(DELAY)
             with self.block(f"if not (0.0 <= {delay} < np.inf):"):
                 self.add(f"control[{WRONG}], control[{WHO}] = {pathway} + 1, i")
                 self.add(f"{delay} = 0.0")
             self.add(f"take_off({pathway}, np.int64(k), np.int64(k) + 1, w, off, {delay}, {rest})")
+
+    @contextmanager
+    def each_of_row(self, pathway: int, code: p.Code) -> Iterator[None]:
+        """Print a loop over the synapses of a row along which a spike leaves, and what code computes of each."""
+        in_order = self.axon_layouts[pathway].in_order
+        self.operation += 1
+        self.add("now, draw = w * window + off, 0")
+        self.scalars(code)
+        with self.block("for k in range(np.uint64(k), np.uint64(end)):"):
+            self.add("i = k" if in_order else f"i = {self.axons(pathway, 'order')}[k]")
+            self.is_touching = False
+            self.run_code(code, "i")
+            self.is_touching = True
+            yield
+
+    def set_out(self, pathway: int) -> None:
+        """Print how a spike leaves along synapses as a front."""
+        with self.each_of_row(pathway, at_a_time(self.network.fronts[pathway], (LENGTH,))):
+            axon = f"{self.front('bases')}[{pathway}] + np.int64(k)"
+            self.add(f"depart({axon}, {pathway}, np.int64(i), w, off, window, {self.local(LENGTH)}, memory)")
 
     def deliver(self, each: p.Deliver) -> None:
         """Print what happens at the synapses of a row that are reached at once."""
@@ -201,7 +221,8 @@ class EventText(BatchText):
                     if in_order:
                         self.add("i = k")
                     start = len(self.lines)
-                    self.run_code(each.code, "i", present=together is not None)
+                    with self.velocities_changed(each.code):
+                        self.run_code(each.code, "i", present=together is not None)
                     self.look_up_synapse(each.pathway, start)
             self.sorted_pathway = None
             self.add("return n_touched")

@@ -76,6 +76,7 @@ def _environment() -> str:
         "crossing.py",
         "adaptive.py",
         "engines/event_queues.py",
+        "engines/event_fronts.py",
         "../random.py",
     )
     parts = [bionet.__version__, numba.__version__, llvmlite.__version__, sys.version]
@@ -129,6 +130,7 @@ import numpy as np
 from bionet.random import poisson
 from bionet.spiking.adaptive import A, A_EXTRA, B, C, C_EXTRA, D, E3, E5, PARTS, RTOL, SMALLEST, STAGES
 from bionet.spiking.crossing import Functions, look, offset_of, rising_root, silence, window_after
+from bionet.spiking.engines.event_fronts import *
 from bionet.spiking.engines.event_queues import *
 from bionet.spiking.engines.runtime import *
 from bionet.spiking.draws import from_table, normal, uniform
