@@ -259,7 +259,7 @@ def test_what_a_front_cannot_be_is_refused():
     group = NeuronGroup(2, "v : 1\ngain : 1", threshold="v > 1", reset="v = 0", name="group")
     axons = Synapses(group, group, "d : second\nc : meter/second", on_pre="v_post += 1", name="axons")
     axons.connect()
-    with pytest.raises(InputError, match="axons: conduction: got delay='d', in_flight='front'.*apart"):
+    with pytest.raises(InputError, match=r"axons: conduction: got delay='d', in_flight='front'.*apart"):
         conduction(axons, delay="d", in_flight="front")
     with pytest.raises(InputError, match="expected 'emission' or 'front'"):
         conduction(axons, delay="d", in_flight="wave")
@@ -268,5 +268,5 @@ def test_what_a_front_cannot_be_is_refused():
     with pytest.raises(InputError, match="no variable 'e'"):
         conduction(axons, length="1*meter", velocity="e", in_flight="front")
     conduction(axons, length="1*meter", velocity="c*gain_post", in_flight="front")
-    with pytest.raises(InputError, match="axons_pre: .*reads 'gain_post', which is not theirs"):
+    with pytest.raises(InputError, match=r"axons_pre: .*reads 'gain_post', which is not theirs"):
         Network(group, axons).run(1 * ms)
