@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bionet.coding import from_thermometer, thermometer
 from bionet.energy.hopfield import Hopfield, recall
+from bionet.energy.storage import Stored
 from bionet.errors import InputError
 from bionet.random import Stream
 
@@ -41,7 +42,7 @@ class Association(NamedTuple):
     pictures: Floats
 
 
-class AssociativeClassifier(ClassifierMixin, BaseEstimator):
+class AssociativeClassifier(Stored, ClassifierMixin, BaseEstimator):
     r"""A Hopfield network that stores labelled prototypes and completes a picture with its label.
 
     A pattern is a prototype in a thermometer code beside its class in a block code: the units of its own class are

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from bionet.energy.inputs import check_choice, check_clamp, check_memory, check_number, check_range, check_whole
 from bionet.energy.pairwise import Annealing, Moments, cooling, gibbs, joined, layers, means, summed
 from bionet.energy.partition import LARGEST_ENUMERATION, Interval, interval
-from bionet.energy.storage import load, save
+from bionet.energy.storage import Stored
 from bionet.errors import BionetError, InputError
 from bionet.progress import Progress
 from bionet.random import Stream
@@ -41,7 +40,7 @@ class Annealed(NamedTuple):
     energy: Floats
 
 
-class BoltzmannMachine(TransformerMixin, BaseEstimator):
+class BoltzmannMachine(Stored, TransformerMixin, BaseEstimator):
     r"""Binary units that are on with a probability that their neighbours set; it learns the law of its visible units.
 
     .. math:: E(s) = -\tfrac12 s^\top W s - b^\top s, \qquad p(s) = e^{-E(s)} / Z, \qquad
@@ -56,8 +55,7 @@ class BoltzmannMachine(TransformerMixin, BaseEstimator):
     n_hidden : int
         Hidden units, 0 or more.
     mask : bool array, shape (n_units, n_units), or tuple of int, optional
-        Symmetric: which units are linked; or the sizes of layers, each linked to the next. All are, by default. A mask
-        that is an array cannot be saved.
+        Symmetric: which units are linked; or the sizes of layers, each linked to the next. All are, by default.
     method : {"exact", "sampled"}
         Sums over all states and climbs by L-BFGS; or persistent chains by Gibbs sampling and climbs step by step.
     n_iter : int
@@ -85,6 +83,8 @@ class BoltzmannMachine(TransformerMixin, BaseEstimator):
     n_iter_ : int
     chains_ : int8 array, shape (n_chains, n_units)
         Where the chains ended, when sampled.
+    held_ : int8 array, shape (n_samples, n_hidden)
+        Hidden units of the chains whose visible units are held at the samples, when sampled.
     history_ : dict of float arrays
         ``"gradient"``: the largest component after each update; with samples it holds their noise.
 
@@ -167,11 +167,27 @@ class BoltzmannMachine(TransformerMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: None = None, progress: Progress | None = None) -> Self:
         """Learn from X, shape (n_samples, n_visible), in [0, 1]."""
-        X = self._prepare(X)
+        self._check()
+        X = check_range(self, "X", X, reset=True)
+        self._begin(X)
         if self.method == "exact":
             self._climb_exactly(X)
         else:
+            self._begin_chains(X)
             self._climb_by_sampling(X, progress or Progress())
+        return self
+
+    def resume(self, X: ArrayLike, progress: Progress | None = None) -> Self:
+        """Go on with a :meth:`fit` to the same X that was interrupted, or whose ``n_iter`` has been raised since.
+
+        A sampled one goes on after its last update, an exact one begins again; both end at the bits of one that was
+        not interrupted.
+        """
+        check_is_fitted(self)
+        if self.method == "exact":
+            return self.fit(X, progress=progress)
+        self._check()
+        self._climb_by_sampling(check_range(self, "X", X), progress or Progress())
         return self
 
     def energy(self, states: ArrayLike) -> Floats:
@@ -315,32 +331,7 @@ class BoltzmannMachine(TransformerMixin, BaseEstimator):
             best[better], lowest[better] = ends[better], energy[better]
         return Annealed(best, lowest)
 
-    def save(self, path: str | Path, force: bool = False) -> None:
-        """Write the machine to an HDF5 file, chains included; ``force`` replaces one that is there."""
-        check_is_fitted(self, "weights_")
-        save(self, path, force)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a machine that :meth:`save` has written."""
-        return load(cls, path)
-
-    def pack(self) -> dict[str, NDArray]:
-        """Return all learned arrays by name, as :meth:`save` keeps them."""
-        chains = {"chains": self.chains_} if hasattr(self, "chains_") else {}
-        return {"weights": self.weights_, "bias": self.bias_, **chains, **getattr(self, "history_", {})}
-
-    def unpack(self, arrays: dict[str, NDArray]) -> None:
-        """Take over the arrays that :meth:`pack` has returned."""
-        self.weights_, self.bias_ = arrays["weights"], arrays["bias"]
-        self.n_features_in_ = len(self.bias_) - self.n_hidden
-        if "chains" in arrays:
-            self.chains_ = arrays["chains"]
-        if "gradient" in arrays:
-            self.history_ = {"gradient": arrays["gradient"]}
-
-    def _prepare(self, X: ArrayLike) -> Floats:
-        """Check everything, and start the weights."""
+    def _check(self) -> None:
         check_whole(self, 0, least=0, n_hidden=self.n_hidden)
         check_whole(self, 100, n_iter=self.n_iter, n_chains=self.n_chains, n_sweeps=self.n_sweeps)
         check_number(self, 0.1, learning_rate=self.learning_rate)
@@ -349,7 +340,9 @@ class BoltzmannMachine(TransformerMixin, BaseEstimator):
             check_number(self, 300.0, rate_decay=self.rate_decay)
         check_choice(self, METHODS, method=self.method)
         check_choice(self, ("float32", "float64"), dtype=self.dtype)
-        X = check_range(self, "X", X, reset=True)
+
+    def _begin(self, X: Floats) -> None:
+        """Check what hangs on the number of units, and start the weights."""
         n_units = self.n_features_in_ + self.n_hidden
         check_memory(self, 8.0 * n_units * (3 * n_units + 2 * self.n_chains), f"a machine of {n_units} units")
         if self.method == "exact" and n_units > LARGEST_ENUMERATION:
@@ -363,7 +356,6 @@ class BoltzmannMachine(TransformerMixin, BaseEstimator):
         self.weights_ = self.weights_ + self.weights_.T
         mean = (X.sum(axis=0) + 0.5) / (len(X) + 1.0)
         self.bias_ = np.append(np.log(mean / (1.0 - mean)), np.zeros(self.n_hidden))
-        return X
 
     def _links(self, n_units: int) -> NDArray[np.bool_]:
         if self.mask is None:
@@ -401,29 +393,42 @@ class BoltzmannMachine(TransformerMixin, BaseEstimator):
         place(found.x)
         self.n_iter_, self.history_ = int(found.nit), {"gradient": np.array([np.abs(found.jac).max()])}
 
+    def _begin_chains(self, X: Floats) -> None:
+        """Start chains from fair coins, and with hidden units others whose visible units are held, one a sample."""
+        stream, half = Stream(self.seed, "boltzmann/fit"), partial(np.full, fill_value=0.5)
+        self.chains_ = stream.child("start").bernoulli(half((self.n_chains, len(self.bias_)))).astype(np.int8)
+        held = stream.child("held").child("start").bernoulli(half((len(X), self.n_hidden)))
+        self.held_, self.n_iter_, self.history_ = held.astype(np.int8), 0, {"gradient": np.empty(0)}
+
     def _climb_by_sampling(self, X: Floats, progress: Progress) -> None:
         """Climb with means over persistent chains; hidden units are sampled with the visible ones held, too."""
-        n_units = len(self.bias_)
-        links, stream = self._links(n_units), Stream(self.seed, "boltzmann/fit")
-        start = stream.child("start").bernoulli(np.full((self.n_chains, n_units), 0.5))
-        chains = start.astype(np.int8)
-        held = _Held(self, X, stream.child("held")) if self.n_hidden else None
-        seen = Moments(X.T @ X / len(X), X.mean(axis=0))
-        largest = np.zeros(self.n_iter)
-        for t in progress(range(self.n_iter), "Boltzmann machine"):
-            chains = self._gibbs(chains, self.n_sweeps, stream, t * self.n_sweeps)
-            gradient = (seen if held is None else held.moments(t)).minus(means(chains))
+        links, stream = self._links(len(self.bias_)), Stream(self.seed, "boltzmann/fit")
+        seen, largest = Moments(X.T @ X / len(X), X.mean(axis=0)), np.zeros(self.n_iter)
+        largest[: self.n_iter_] = self.history_["gradient"][: self.n_iter]
+        for t in progress(range(self.n_iter_, self.n_iter), "Boltzmann machine"):
+            chains = self._gibbs(self.chains_.copy(), self.n_sweeps, stream, t * self.n_sweeps)
+            held, data = self._hold(X, t, stream.child("held")) if self.n_hidden else (self.held_, seen)
+            gradient = data.minus(means(chains))
             pairs = (gradient.pairs - self.weight_decay * self.weights_) * links
             rate = self.learning_rate / (1.0 + t / self.rate_decay if self.rate_decay else 1.0)
-            self.weights_ += rate * pairs
-            self.bias_ += rate * gradient.units
+            weights, bias = self.weights_ + rate * pairs, self.bias_ + rate * gradient.units
             largest[t] = max(np.abs(pairs).max(), np.abs(gradient.units).max())
-            if not np.abs(self.weights_).max() < 1e4:
+            if not np.abs(weights).max() < 1e4:
                 raise BionetError(
                     f"BoltzmannMachine.learning_rate: got {self.learning_rate:g}; the weights diverged at update "
                     f"{t + 1}; use a smaller rate or a weight_decay"
                 )
-        self.chains_, self.n_iter_, self.history_ = chains, self.n_iter, {"gradient": largest}
+            # One call, which Ctrl-C comes before or after.
+            new = {"weights_": weights, "bias_": bias, "chains_": chains, "held_": held, "n_iter_": t + 1}
+            self.__dict__.update(new, history_={"gradient": largest[: t + 1]})
+
+    def _hold(self, X: Floats, update: int, stream: Stream) -> tuple[States, Moments]:
+        """Move the chains whose visible units are held; return their hidden units, and the means."""
+        # Grey levels are probabilities of bits, drawn anew each time.
+        visible = stream.child("bits").bernoulli(X, update).astype(np.int8)
+        states, free = np.concatenate([visible, self.held_], axis=1), np.arange(len(self.bias_)) >= X.shape[1]
+        states = self._gibbs(states, self.n_sweeps, stream, update * self.n_sweeps, free)
+        return states[:, free], means(states)
 
     def _gibbs(
         self,
@@ -459,25 +464,3 @@ class BoltzmannMachine(TransformerMixin, BaseEstimator):
         hidden = np.array([moments.units for _, moments in solved])
         pairs = np.mean([moments.pairs for _, moments in solved], axis=0)
         return bare - np.array([log_z for log_z, _ in solved]), hidden, joined(X, hidden, pairs)
-
-
-@dataclass
-class _Held:
-    """Chains with the visible units held, one for each sample, that go on from update to update."""
-
-    machine: BoltzmannMachine
-    X: Floats
-    stream: Stream
-
-    def __post_init__(self) -> None:
-        n_hidden = self.machine.n_hidden
-        self.hidden = self.stream.child("start").bernoulli(np.full((len(self.X), n_hidden), 0.5)).astype(np.int8)
-        self.free = np.arange(self.X.shape[1] + n_hidden) >= self.X.shape[1]
-
-    def moments(self, update: int) -> Moments:
-        # Grey levels are probabilities of bits, drawn anew each time.
-        visible = self.stream.child("bits").bernoulli(self.X, update).astype(np.int8)
-        states, n_sweeps = np.concatenate([visible, self.hidden], axis=1), self.machine.n_sweeps
-        states = self.machine._gibbs(states, n_sweeps, self.stream, update * n_sweeps, self.free)
-        self.hidden = states[:, self.free]
-        return means(states)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bionet.energy.inputs import check_choice, check_number, check_whole
 from bionet.energy.partition import Interval, log_partition
+from bionet.energy.storage import Stored, draft
 from bionet.energy.units import visible_units
 from bionet.errors import BionetError, InputError
 from bionet.progress import Progress
@@ -21,7 +22,7 @@ from bionet.random import Stream
 Floats = NDArray[Any]
 
 
-class ConvolutionalRBM(TransformerMixin, BaseEstimator):
+class ConvolutionalRBM(Stored, TransformerMixin, BaseEstimator):
     r"""A restricted Boltzmann machine whose hidden units share filters, in groups of which one at most is on.
 
     .. math:: E(v, h) = -\sum_k \sum_{ij} h^k_{ij} \Big( (w^k \star v)_{ij} + b_k \Big) - c \sum_{ij} v_{ij}
@@ -53,6 +54,8 @@ class ConvolutionalRBM(TransformerMixin, BaseEstimator):
     filters_ : float array, shape (n_filters, filter_size, filter_size)
     hidden_bias_ : float array, shape (n_filters,)
     visible_bias_ : float
+    n_iter_ : int
+        Passes made.
 
     References
     ----------
@@ -101,21 +104,30 @@ class ConvolutionalRBM(TransformerMixin, BaseEstimator):
         shape = self.n_filters, self.filter_size, self.filter_size
         self.filters_ = 0.01 * Stream(self.seed, "convolutional/weights").normal(shape)
         self.hidden_bias_ = np.zeros(self.n_filters)
-        self.visible_bias_ = float(self._units().bias(np.array([X.mean()]), X.size)[0])
+        self.visible_bias_ = self._units().bias(np.array([X.mean()]), X.size)[0]
+        self.n_iter_ = 0
+        return self._go_on(X, progress)
+
+    def resume(self, X: ArrayLike, progress: Progress | None = None) -> Self:
+        """Go on with a :meth:`fit` to the same X after its last whole epoch, or whose ``n_iter`` has been raised."""
+        check_is_fitted(self)
+        self._check()
+        return self._go_on(self._data(X), progress)
+
+    def _go_on(self, X: Floats, progress: Progress | None) -> Self:
         order, draws = Stream(self.seed, "convolutional/order"), Stream(self.seed, "convolutional/gibbs")
-        update = 0
-        for epoch in (progress or Progress())(range(self.n_iter), "convolutional RBM"):
-            rows = order.permutation(len(X), epoch)
-            before = self.filters_.copy(), self.hidden_bias_.copy(), self.visible_bias_
-            for start in range(0, len(X), self.batch_size):
-                self._climb(X[rows[start : start + self.batch_size]], draws, update)
-                update += self.k
-            if not np.abs(self.filters_).max() < 1e4:
-                self.filters_, self.hidden_bias_, self.visible_bias_ = before
-                raise BionetError(
-                    f"ConvolutionalRBM.learning_rate: learning diverged in epoch {epoch + 1} at "
-                    f"{self.learning_rate:g}; take a smaller one, such as {self.learning_rate / 10:g}"
-                )
+        starts = range(0, len(X), self.batch_size)
+        for epoch in (progress or Progress())(range(self.n_iter_, self.n_iter), "convolutional RBM"):
+            with draft(self) as machine:
+                rows = order.permutation(len(X), epoch)
+                for count, start in enumerate(starts, epoch * len(starts)):
+                    machine._climb(X[rows[start : start + self.batch_size]], draws, self.k * count)
+                if not np.abs(machine.filters_).max() < 1e4:
+                    raise BionetError(
+                        f"ConvolutionalRBM.learning_rate: learning diverged in epoch {epoch + 1} at "
+                        f"{self.learning_rate:g}; take a smaller one, such as {self.learning_rate / 10:g}"
+                    )
+                machine.n_iter_ = epoch + 1
         return self
 
     def transform(self, X: ArrayLike) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import fields
 from typing import Any, Self
 
 import numpy as np
@@ -13,12 +13,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bionet.energy.annealing import log_partition
 from bionet.energy.harmonium import Harmonium, Statistics, conditional
-from bionet.energy.inputs import check_choice, check_memory, check_number, check_range, check_whole
+from bionet.energy.inputs import check_choice, check_memory, check_number, check_whole
 from bionet.energy.partition import Interval
-from bionet.energy.pretraining import pretrained
+from bionet.energy.pretraining import Layer, pretrain
 from bionet.energy.sampling import gibbs
-from bionet.energy.storage import load, save
+from bionet.energy.storage import Stored, draft
 from bionet.energy.training import SLIDING, Learned
+from bionet.energy.units import Bernoulli
 from bionet.errors import BionetError, InputError
 from bionet.kernels.cpu.ascent import follow
 from bionet.kernels.cpu.blas import single
@@ -28,7 +29,7 @@ from bionet.random import Stream
 Floats = NDArray[Any]
 
 
-class DBM(TransformerMixin, BaseEstimator):
+class DBM(Stored, TransformerMixin, BaseEstimator):
     r"""Layers of 0/1 units, each linked to the next one up and down [1]_.
 
     .. math:: E(v, h^1, \dots, h^L) = -v^\top W^1 h^1 - \sum_l h^{l\top} W^{l+1} h^{l+1} - \sum_l b^{l\top} h^l
@@ -135,7 +136,7 @@ class DBM(TransformerMixin, BaseEstimator):
         """Learn from X, shape (n_samples, n_visible), in [0, 1], from the start."""
         self._check()
         X = self._data(X, reset=True)
-        self._begin(X, progress)
+        self._begin(X)
         return self._go_on(X, progress)
 
     def resume(self, X: ArrayLike, progress: Progress | None = None) -> Self:
@@ -241,19 +242,13 @@ class DBM(TransformerMixin, BaseEstimator):
         """
         return float(self.evidence(X).mean()) - self.log_partition(**how)
 
-    def save(self, path: str | Path, force: bool = False) -> None:
-        """Write the machine to an HDF5 file, particles and clock included."""
-        check_is_fitted(self)
-        save(self, path, force)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a machine that :meth:`save` has written."""
-        return load(cls, path)
-
     def pack(self) -> dict[str, Floats]:
         """Return all learned arrays by name."""
         own = {"base_bias": self.base_bias_, "sizes": np.array([self.n_features_in_, *self.layers])}
+        for level, layer in enumerate(self.pretraining_ or ()):
+            own |= {f"pretraining_{level}__{name}": np.asarray(each) for name, each in vars(layer).items()}
+        if self.pretraining_ is not None:
+            own["pretraining"] = np.array(len(self.pretraining_))
         return {**self.learned_.pack(), **own, **self.history_}
 
     def unpack(self, arrays: dict[str, Floats]) -> None:
@@ -261,8 +256,13 @@ class DBM(TransformerMixin, BaseEstimator):
         self.n_features_in_, *layers = (int(size) for size in arrays["sizes"])
         self.layers = tuple(layers)
         self.learned_, self.base_bias_ = Learned.unpack(arrays), arrays["base_bias"]
-        self.history_ = {"updates": arrays.get("updates", np.full(0, np.nan))}
+        self.history_ = {"updates": arrays["updates"]}
         self.n_iter_ = len(self.history_["updates"])
+        self.pretraining_: list[Layer] | None = None
+        if "pretraining" in arrays:
+            stems = [f"pretraining_{level}__" for level in range(int(arrays["pretraining"]))]
+            parts = [[arrays[stem + each.name] for each in fields(Layer)] for stem in stems]
+            self.pretraining_ = [Layer(W, below, above, int(n)) for W, below, above, n in parts]
 
     @property
     def pair(self) -> Harmonium:
@@ -326,10 +326,10 @@ class DBM(TransformerMixin, BaseEstimator):
             array: Floats = validate_data(self, X, reset=reset, dtype=np.dtype(self.dtype), order="C")
         except ValueError as error:
             raise InputError(f"DBM.X: {error}") from error
-        check_range(self, "X", array)
+        Bernoulli().check("DBM.X", array)
         return array
 
-    def _begin(self, X: Floats, progress: Progress | None) -> None:
+    def _begin(self, X: Floats) -> None:
         sizes = [X.shape[1], *self.layers]
         n_even, n_odd = sum(sizes[::2]), sum(sizes[1::2])
         check_memory(self, 4.0 * np.dtype(self.dtype).itemsize * n_even * n_odd, "its weights and their copies")
@@ -358,29 +358,32 @@ class DBM(TransformerMixin, BaseEstimator):
         self.base_bias_ = even_bias.copy()
         self.history_ = {"updates": np.full(0, np.nan)}
         self.n_iter_ = 0
-        if self.n_iter_pretrain:
-            found = pretrained(X, self.layers, self.n_iter_pretrain, self.batch_size, self.seed, progress)
-            for place, start in zip([*self.weights_, *self.biases_], [*found[0], *found[1]], strict=True):
+        self.pretraining_ = [] if self.n_iter_pretrain else None
+
+    def _pretrain(self, begun: list[Layer], X: Floats, progress: Progress | None) -> None:
+        """Learn layer by layer, from where that was broken off, and start all layers together from there."""
+        how = self.n_iter_pretrain, self.batch_size, self.seed, progress
+        weights, biases = pretrain(begun, X, self.layers, *how)
+        with draft(self) as machine:
+            for place, start in zip([*machine.weights_, *machine.biases_], [*weights, *biases], strict=True):
                 place[:] = start
+            machine.pretraining_ = None
 
     def _go_on(self, X: Floats, progress: Progress | None) -> Self:
+        if self.pretraining_ is not None:
+            self._pretrain(self.pretraining_, X, progress)
         order, size, mask = Stream(self.seed, "dbm/order"), self.batch_size, self._mask()
         for epoch in (progress or Progress())(range(self.n_iter_, self.n_iter), "DBM"):
-            before, updates = self.learned_.copy(), []
-            try:
+            with draft(self) as machine:
                 rows = order.permutation(len(X), epoch)
-                updates = [self._update(X[rows[start : start + size]], mask) for start in range(0, len(X), size)]
-            except BaseException:
-                self.learned_.restore(before)
-                raise
-            if self.learned_.diverged():
-                self.learned_.restore(before)
-                raise BionetError(
-                    f"DBM.learning_rate: learning diverged in epoch {epoch + 1} at {self.learning_rate:g}; the weights "
-                    f"are those of before; take a smaller one, such as {self.learning_rate / 10:g}"
-                )
-            self.history_ = {"updates": np.append(self.history_["updates"][:epoch], np.mean(updates))}
-            self.n_iter_ = epoch + 1
+                updates = [machine._update(X[rows[start : start + size]], mask) for start in range(0, len(X), size)]
+                if machine.learned_.diverged():
+                    raise BionetError(
+                        f"DBM.learning_rate: learning diverged in epoch {epoch + 1} at {self.learning_rate:g}; the "
+                        f"weights are those of before; take a smaller one, such as {self.learning_rate / 10:g}"
+                    )
+                machine.history_ = {"updates": np.append(self.history_["updates"], np.mean(updates))}
+                machine.n_iter_ = epoch + 1
         return self
 
     def _update(self, batch: Floats, mask: Floats | None) -> int:

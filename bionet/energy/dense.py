@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from bionet.energy.hopfield import Flow
 from bionet.energy.inputs import check_memory, check_number, check_signs, check_table, check_whole
 from bionet.energy.settling import Recall
+from bionet.energy.storage import Stored
 from bionet.kernels.cpu.hopfield import settle_dense
 from bionet.random import Stream
 
@@ -21,7 +22,7 @@ Floats = NDArray[np.float64]
 States = NDArray[np.int8]
 
 
-class DenseMemory(BaseEstimator):
+class DenseMemory(Stored, BaseEstimator):
     r"""A memory of -1/+1 units whose energy is a sum of a steep function of the overlaps.
 
     .. math:: E(s) = -\sum_\mu F(x^\mu \cdot s), \qquad
@@ -161,7 +162,7 @@ class DenseMemory(BaseEstimator):
         return check_signs(self, "states", states)
 
 
-class ModernHopfield(TransformerMixin, BaseEstimator):
+class ModernHopfield(Stored, TransformerMixin, BaseEstimator):
     r"""The exponential memory of real vectors; one update of it is attention.
 
     .. math:: \xi \leftarrow X^\top \mathrm{softmax}(\beta X \xi), \qquad

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bionet.energy.inputs import check_choice, check_number, check_table, check_whole
+from bionet.energy.storage import Stored, draft
 from bionet.errors import BionetError, InputError
 from bionet.progress import Progress
 from bionet.random import Stream
@@ -61,7 +62,7 @@ class Gradient(NamedTuple):
     biases: Layers
 
 
-class EquilibriumPropagation(ClassifierMixin, BaseEstimator):
+class EquilibriumPropagation(Stored, ClassifierMixin, BaseEstimator):
     r"""A layered Hopfield network of graded units that learns to classify by being nudged towards the answer.
 
     .. math:: E = \tfrac12 \sum_l |s_l|^2 - \sum_l r_{l-1}^\top W_l r_l - \sum_l b_l^\top r_l, \quad r_l = \rho(s_l),
@@ -160,29 +161,45 @@ class EquilibriumPropagation(ClassifierMixin, BaseEstimator):
         self._check()
         samples, names = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(names)
-        self.classes_, labels = np.unique(names, return_inverse=True)
+        self.classes_ = np.unique(names)
         if len(self.classes_) < 2:
             raise InputError(f"EquilibriumPropagation.y: got one class, {self.classes_[0]!r}; expected two or more")
-        target = np.eye(len(self.classes_))[labels]
-        self._start(samples.shape[1], target.shape[1])
-        order, cost = Stream(self.seed, "equilibrium/order"), np.zeros(self.n_epochs)
-        for epoch in (progress or Progress())(range(self.n_epochs), "equilibrium propagation"):
-            shuffled = order.permutation(len(samples), epoch)
-            for start in range(0, len(samples), self.batch_size):
-                rows = shuffled[start : start + self.batch_size]
-                free = self.settle(samples[rows])
-                cost[epoch] += 0.5 * ((self._outputs(free)[-1] - target[rows]) ** 2).sum() / len(samples)
-                gradient = self.gradient(samples[rows], target[rows], free)
-                for parameters, moves in zip((self.weights_, self.biases_), gradient, strict=True):
-                    for each, move in zip(parameters, moves, strict=True):
-                        each += self.learning_rate * move
-            if not all(np.abs(each).max() < 1e6 for each in self.weights_):
-                raise BionetError(
-                    f"EquilibriumPropagation.learning_rate: got {self.learning_rate:g}; the weights diverged in epoch "
-                    f"{epoch + 1}; use a smaller rate"
-                )
-        self.n_iter_, self.history_ = self.n_epochs, {"cost": cost}
+        self._start(samples.shape[1], len(self.classes_))
+        self.n_iter_, self.history_ = 0, {"cost": np.empty(0)}
+        return self._go_on(samples, names, progress)
+
+    def resume(self, X: ArrayLike, y: ArrayLike, progress: Progress | None = None) -> Self:
+        """Go on with a :meth:`fit` to the same X and y after its last whole epoch, or with a raised ``n_epochs``."""
+        check_is_fitted(self)
+        self._check()
+        samples, names = validate_data(self, X, y, reset=False, dtype=np.float64)
+        return self._go_on(samples, names, progress)
+
+    def _go_on(self, X: Floats, y: NDArray, progress: Progress | None) -> Self:
+        order, target = Stream(self.seed, "equilibrium/order"), (y[:, None] == self.classes_).astype(np.float64)
+        for epoch in (progress or Progress())(range(self.n_iter_, self.n_epochs), "equilibrium propagation"):
+            with draft(self) as network:
+                cost = network._climb(X, target, order.permutation(len(X), epoch))
+                if not all(np.abs(each).max() < 1e6 for each in network.weights_):
+                    raise BionetError(
+                        f"EquilibriumPropagation.learning_rate: got {self.learning_rate:g}; the weights diverged in "
+                        f"epoch {epoch + 1}; use a smaller rate"
+                    )
+                network.n_iter_, network.history_ = epoch + 1, {"cost": np.append(self.history_["cost"], cost)}
         return self
+
+    def _climb(self, X: Floats, target: Floats, order: NDArray[np.intp]) -> float:
+        """Make one pass through the samples; return their mean cost at the free rest."""
+        cost = 0.0
+        for start in range(0, len(X), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            free = self.settle(X[rows])
+            cost += 0.5 * ((self._outputs(free)[-1] - target[rows]) ** 2).sum() / len(X)
+            gradient = self.gradient(X[rows], target[rows], free)
+            for parameters, moves in zip((self.weights_, self.biases_), gradient, strict=True):
+                for each, move in zip(parameters, moves, strict=True):
+                    each += self.learning_rate * move
+        return cost
 
     def settle(
         self,

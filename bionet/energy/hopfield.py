@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -23,7 +22,7 @@ from bionet.energy.inputs import (
 )
 from bionet.energy.rules import RULES, hebb, pseudo_inverse, sequence, storkey
 from bionet.energy.settling import UPDATES, Recall, energy, fields, recall
-from bionet.energy.storage import load, save
+from bionet.energy.storage import Stored
 from bionet.errors import InputError
 from bionet.random import Stream
 
@@ -52,7 +51,7 @@ class Flow(NamedTuple):
     settled: NDArray[np.bool_]
 
 
-class Hopfield(BaseEstimator):
+class Hopfield(Stored, BaseEstimator):
     r"""A network of -1/+1 units, each linked to all others, that completes what it has stored.
 
     .. math:: E(s) = -\tfrac12 s^\top J s - b^\top s, \qquad
@@ -261,25 +260,6 @@ class Hopfield(BaseEstimator):
         mixture = (np.abs(overlap) > 0.4).sum(axis=1) >= 3
         cases = [overlap.max(axis=1) > 0.9, overlap.min(axis=1) < -0.9, mixture]
         return np.select(cases, ["stored", "reversed", "mixture"], "spurious")
-
-    def save(self, path: str | Path, force: bool = False) -> None:
-        """Write the network to an HDF5 file; ``force`` replaces one that is there."""
-        check_is_fitted(self)
-        save(self, path, force)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a network that :meth:`save` has written."""
-        return load(cls, path)
-
-    def pack(self) -> dict[str, NDArray]:
-        """Return all learned arrays by name, as :meth:`save` keeps them."""
-        return {"weights": self.weights_, "bias": self.bias_, "patterns": self.patterns_}
-
-    def unpack(self, arrays: dict[str, NDArray]) -> None:
-        """Take over the arrays that :meth:`pack` has returned."""
-        self.weights_, self.bias_, self.patterns_ = (arrays[name] for name in ("weights", "bias", "patterns"))
-        self.n_features_in_ = len(self.bias_)
 
     def _states(self, states: ArrayLike) -> States:
         check_is_fitted(self)

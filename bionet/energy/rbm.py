@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +14,7 @@ from bionet.energy.harmonium import Harmonium, Statistics
 from bionet.energy.inputs import check_choice, check_memory, check_number, check_whole
 from bionet.energy.partition import Interval
 from bionet.energy.sampling import gibbs
-from bionet.energy.storage import load, save
+from bionet.energy.storage import Stored
 from bionet.energy.training import GRADIENTS, Ascent, Learned, Rule, begin
 from bionet.energy.units import Units, hidden_units, visible_units
 from bionet.errors import BionetError, InputError
@@ -28,7 +27,7 @@ Floats = NDArray[Any]
 _MONITORED = 1000
 
 
-class RBM(TransformerMixin, BaseEstimator):
+class RBM(Stored, TransformerMixin, BaseEstimator):
     r"""A Boltzmann machine of two layers, with links between the layers only.
 
     .. math:: E(v, h) = -v^\top W h - b^\top v - c^\top h, \qquad p(v, h) = e^{-E(v, h)} / Z
@@ -323,16 +322,6 @@ class RBM(TransformerMixin, BaseEstimator):
             raise InputError(f"RBM.inpaint: got shape {pictures.shape}; expected (n_samples, n_visible)")
         return self.sample(len(pictures), n_sweeps, pictures, seed=seed, means=True)
 
-    def save(self, path: str | Path, force: bool = False) -> None:
-        """Write the machine to an HDF5 file, chains and clock included; ``force`` replaces one that is there."""
-        check_is_fitted(self)
-        save(self, path, force)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a machine that :meth:`save` has written."""
-        return load(cls, path)
-
     def pack(self) -> dict[str, Floats]:
         """Return all learned arrays by name, as :meth:`save` keeps them."""
         return {**self.learned_.pack(), "base_bias": self.base_bias_, **self.history_}
@@ -340,7 +329,7 @@ class RBM(TransformerMixin, BaseEstimator):
     def unpack(self, arrays: dict[str, Floats]) -> None:
         """Take over the arrays that :meth:`pack` has returned."""
         self.learned_, self.base_bias_ = Learned.unpack(arrays), arrays["base_bias"]
-        self.history_ = {"reconstruction": arrays.get("reconstruction", np.full(0, np.nan))}
+        self.history_ = {"reconstruction": arrays["reconstruction"]}
         self.n_iter_, self.n_features_in_ = len(self.history_["reconstruction"]), len(self.base_bias_)
         self._show()
 
@@ -409,8 +398,8 @@ class RBM(TransformerMixin, BaseEstimator):
         self.learned_ = begin(self._rule(), visible, hidden, mean, len(X), self.n_components, self.seed, "rbm")
         self.base_bias_ = self.learned_.visible_bias.copy()
         self.history_ = {"reconstruction": np.full(0, np.nan)}
-        self.n_iter_ = 0
         self._show()
+        self.n_iter_ = 0
 
     def _show(self) -> None:
         learned: Learned = self.learned_

@@ -85,17 +85,16 @@ class Learned:
 
     @classmethod
     def unpack(cls, arrays: dict[str, Floats]) -> Learned:
-        """Return the state of these arrays, of which empty ones may be missing.
+        """Return the state of these arrays.
 
         Raises
         ------
         KeyError, ValueError
             If others are missing, or shapes do not fit each other.
         """
-        kind, (n_visible, n_hidden) = arrays["weights"].dtype, arrays["weights"].shape
-        empty = {"velocity": np.zeros((0, 0), kind), "chains": np.zeros((0, n_hidden), kind)}
+        n_visible, n_hidden = arrays["weights"].shape
         sizes = {"visible": (n_visible,), "hidden": (n_hidden,), "activity": (n_hidden,), "clock": (1,)}
-        found = {each.name: {**empty, **arrays}[each.name] for each in fields(cls)}
+        found = {each.name: arrays[each.name] for each in fields(cls)}
         for name, array in found.items():
             shape = sizes.get(name.split("_")[0])
             if shape is not None and array.shape != shape:
