@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from bionet.energy.harmonium import Harmonium, conditional
 from bionet.energy.partition import Interval, interval
 from bionet.energy.units import Gaussian, Units
-from bionet.kernels.cpu import gibbs
 from bionet.kernels.cpu.blas import single
 from bionet.kernels.cpu.gibbs import LINEAR
+from bionet.kernels.devices import CPU, Kernels
 from bionet.progress import Progress
 from bionet.random import Stream
 
@@ -51,6 +51,7 @@ class AnnealedHarmonium:
 
     def __init__(self, pair: Harmonium, base_bias: Floats) -> None:
         self.pair, self.base_bias = pair, base_bias.astype(pair.weights.dtype)
+        self._base = pair.on.put(self.base_bias)
 
     @property
     def log_z_base(self) -> float:
@@ -65,17 +66,17 @@ class AnnealedHarmonium:
 
     def step(self, states: Floats, beta: float, to: float, stream: Stream, count: int) -> tuple[Floats, Floats]:
         """Return visible units a Gibbs sweep later, under the law at ``to``, and the gain of those given."""
-        pair, kind = self.pair, self.pair.weights.dtype
-        states = np.asarray(states, dtype=kind)
-        gain = (to - beta) * (states @ (pair.visible_bias - self.base_bias)).astype(np.float64)
-        hidden = np.empty((len(states), len(pair.hidden_bias)), kind)
-        mean, visible = np.empty_like(states), np.empty_like(states)
+        pair, on, kind = self.pair, self.pair.on, self.pair.weights.dtype
+        states = on.put(np.asarray(states, dtype=kind))
+        gain = (to - beta) * (states @ (pair.visible_bias - self._base)).astype(np.float64)
+        hidden = on.xp.empty((len(states), len(pair.hidden_bias)), kind)
+        mean, visible = on.xp.empty_like(states), on.xp.empty_like(states)
         both, layer = (beta, to), (pair.weights, pair.hidden_bias)
-        gain += raise_layer(pair.hidden, states, *layer, both, stream, 2 * count, hidden)
+        gain += raise_layer(pair.hidden, states, *layer, both, stream, 2 * count, hidden, on)
         hidden *= kind.type(to)
-        bias = kind.type(1.0 - to) * self.base_bias + kind.type(to) * pair.visible_bias
-        conditional(pair.visible, hidden, pair.weights, bias, mean, stream, 2 * count + 1, visible, turn=True)
-        return visible, gain
+        bias = kind.type(1.0 - to) * self._base + kind.type(to) * pair.visible_bias
+        conditional(pair.visible, hidden, pair.weights, bias, mean, stream, 2 * count + 1, visible, turn=True, on=on)
+        return on.get(visible), on.get(gain)
 
 
 def log_partition(
@@ -87,6 +88,7 @@ def log_partition(
     betas: Floats | None = None,
     exact: bool | None = None,
     progress: Progress | None = None,
+    on: Kernels = CPU,
 ) -> Interval:
     """Return log Z, exactly up to 20 two-valued units in the smaller layer: :meth:`bionet.energy.RBM.log_partition`.
 
@@ -98,7 +100,7 @@ def log_partition(
     if exact or (exact is None and pair.n_bits <= QUICK_ENUMERATION):
         return Interval.exact(pair.log_partition())
     with single():
-        path = AnnealedHarmonium(pair, base_bias)
+        path = AnnealedHarmonium(pair.sent(on), base_bias)
         return interval(path, n_betas, n_runs, seed, betas, progress=progress)
 
 
@@ -111,18 +113,17 @@ def raise_layer(
     stream: Stream,
     step: int,
     sample: Floats,
-    turn: bool = False,
-    more: Floats | None = None,
+    on: Kernels = CPU,
 ) -> Floats:
     """Return what a layer's log-sum gains between two inverse temperatures, and fill in a sample at the second.
 
     Parameters are those of :func:`bionet.energy.harmonium.conditional`.
     """
-    field, gain = np.empty_like(sample), np.empty(len(sample))
-    conditional(Gaussian(), states, weights, bias, field, turn=turn, more=more)
+    field, gain = on.xp.empty_like(sample), on.xp.empty(len(sample))
+    conditional(Gaussian(), states, weights, bias, field, on=on)
     beta, to = betas
     if units.code != LINEAR:
-        gibbs.anneal(units.code, field, beta, to, np.uint64(stream.key), np.uint64(step), gain, sample)
+        on.gibbs.anneal(units.code, field, beta, to, np.uint64(stream.key), np.uint64(step), gain, sample)
         return gain
     sample[:] = units.sample(field * field.dtype.type(to), stream, step)
     wide = field.astype(np.float64)

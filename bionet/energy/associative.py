@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bionet.coding import from_thermometer, thermometer
 from bionet.energy.hopfield import Hopfield, recall
+from bionet.energy.inputs import check_device
 from bionet.energy.storage import Stored
 from bionet.errors import InputError
 from bionet.random import Stream
@@ -60,6 +61,8 @@ class AssociativeClassifier(Stored, ClassifierMixin, BaseEstimator):
         Prototypes for each class, the centres k-means finds among its training samples.
     n_class_units : int
         Units for each class.
+    device : {"cpu"}
+        There is no way yet to run on a GPU.
     seed : int
         Of k-means and of the order of updates.
 
@@ -102,12 +105,14 @@ class AssociativeClassifier(Stored, ClassifierMixin, BaseEstimator):
         levels: int = 16,
         n_prototypes: int = 8,
         n_class_units: int = 4,
+        device: str = "cpu",
         seed: int = 0,
     ) -> None:
         self.rule = rule
         self.levels = levels
         self.n_prototypes = n_prototypes
         self.n_class_units = n_class_units
+        self.device = device
         self.seed = seed
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
@@ -118,6 +123,7 @@ class AssociativeClassifier(Stored, ClassifierMixin, BaseEstimator):
                 raise InputError(
                     f"AssociativeClassifier.{name}: got {value!r}; expected a whole number above 0, such as {example}"
                 )
+        check_device(self, self.device)
         pictures, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         self.classes_, which = np.unique(labels, return_inverse=True)

@@ -12,7 +12,15 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from bionet.energy.inputs import check_choice, check_clamp, check_memory, check_number, check_range, check_whole
+from bionet.energy.inputs import (
+    check_choice,
+    check_clamp,
+    check_device,
+    check_memory,
+    check_number,
+    check_range,
+    check_whole,
+)
 from bionet.energy.pairwise import Annealing, Moments, cooling, gibbs, joined, layers, means, summed
 from bionet.energy.partition import LARGEST_ENUMERATION, Interval, interval
 from bionet.energy.storage import Stored
@@ -74,6 +82,8 @@ class BoltzmannMachine(Stored, TransformerMixin, BaseEstimator):
         Of weights, chains and orders.
     dtype : {"float64", "float32"}
         Of the fields in sampling.
+    device : {"cpu", "cuda"}
+        Where chains are swept; all else is computed on the processor.
 
     Attributes
     ----------
@@ -126,6 +136,7 @@ class BoltzmannMachine(Stored, TransformerMixin, BaseEstimator):
         weight_decay: float = 0.0,
         seed: int = 0,
         dtype: str = "float64",
+        device: str = "cpu",
     ) -> None:
         self.n_hidden = n_hidden
         self.mask = mask
@@ -138,6 +149,7 @@ class BoltzmannMachine(Stored, TransformerMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.seed = seed
         self.dtype = dtype
+        self.device = device
 
     @classmethod
     def of(cls, weights: ArrayLike, bias: ArrayLike, n_hidden: int = 0, **parameters: object) -> Self:
@@ -339,6 +351,7 @@ class BoltzmannMachine(Stored, TransformerMixin, BaseEstimator):
         if self.rate_decay is not None:
             check_number(self, 300.0, rate_decay=self.rate_decay)
         check_choice(self, METHODS, method=self.method)
+        check_device(self, self.device)
         check_choice(self, ("float32", "float64"), dtype=self.dtype)
 
     def _begin(self, X: Floats) -> None:
@@ -439,7 +452,8 @@ class BoltzmannMachine(Stored, TransformerMixin, BaseEstimator):
         free: NDArray[np.bool_] | None = None,
         beta: float = 1.0,
     ) -> States:
-        return gibbs(self.weights_, self.bias_, states, n_sweeps, stream, step, free, beta, dtype=self.dtype)
+        on = check_device(self, self.device)
+        return gibbs(self.weights_, self.bias_, states, n_sweeps, stream, step, free, beta, dtype=self.dtype, on=on)
 
     def _visible(self, X: ArrayLike) -> Floats:
         check_is_fitted(self, "weights_")

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from bionet.energy.inputs import check_choice, check_number, check_whole
+from bionet.energy.inputs import check_choice, check_device, check_number, check_whole
 from bionet.energy.partition import Interval, log_partition
 from bionet.energy.storage import Stored, draft
 from bionet.energy.units import visible_units
@@ -47,6 +47,8 @@ class ConvolutionalRBM(Stored, TransformerMixin, BaseEstimator):
     sparsity_target, sparsity_cost : float
         What the mean of each group is drawn to by its bias, and how strongly.
     visible : {"bernoulli", "gaussian"}
+    device : {"cpu"}
+        There is no way yet to run on a GPU.
     seed : int
 
     Attributes
@@ -82,6 +84,7 @@ class ConvolutionalRBM(Stored, TransformerMixin, BaseEstimator):
         sparsity_target: float = 0.05,
         sparsity_cost: float = 0.0,
         visible: str = "bernoulli",
+        device: str = "cpu",
         seed: int = 0,
     ) -> None:
         self.n_filters = n_filters
@@ -95,6 +98,7 @@ class ConvolutionalRBM(Stored, TransformerMixin, BaseEstimator):
         self.sparsity_target = sparsity_target
         self.sparsity_cost = sparsity_cost
         self.visible = visible
+        self.device = device
         self.seed = seed
 
     def fit(self, X: ArrayLike, y: None = None, progress: Progress | None = None) -> Self:
@@ -239,6 +243,7 @@ class ConvolutionalRBM(Stored, TransformerMixin, BaseEstimator):
         check_number(self, 0.01, learning_rate=self.learning_rate)
         check_number(self, 0.05, zero=True, sparsity_target=self.sparsity_target, sparsity_cost=self.sparsity_cost)
         check_choice(self, ("bernoulli", "gaussian"), visible=self.visible)
+        check_device(self, self.device)
 
     def _data(self, X: ArrayLike, reset: bool = False) -> Floats:
         try:

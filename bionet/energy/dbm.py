@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bionet.energy.annealing import log_partition
 from bionet.energy.harmonium import Harmonium, Statistics, conditional
-from bionet.energy.inputs import check_choice, check_memory, check_number, check_whole
+from bionet.energy.inputs import check_choice, check_device, check_memory, check_number, check_whole
 from bionet.energy.partition import Interval
 from bionet.energy.pretraining import Layer, pretrain
 from bionet.energy.sampling import gibbs
@@ -66,6 +66,8 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
     momentum, weight_decay : float
         As in :class:`RBM`.
     dtype : {"float64", "float32"}
+    device : {"cpu"}
+        There is no way yet to run on a GPU.
     seed : int
 
     Attributes
@@ -114,6 +116,7 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         dtype: str = "float64",
+        device: str = "cpu",
         seed: int = 0,
     ) -> None:
         self.layers = layers
@@ -130,6 +133,7 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.dtype = dtype
+        self.device = device
         self.seed = seed
 
     def fit(self, X: ArrayLike, y: None = None, progress: Progress | None = None) -> Self:
@@ -320,6 +324,7 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
             check_number(self, 3000.0, rate_decay=self.rate_decay)
         check_number(self, 2e-4, zero=True, momentum=self.momentum, weight_decay=self.weight_decay)
         check_choice(self, ("float32", "float64"), dtype=self.dtype)
+        check_device(self, self.device)
 
     def _data(self, X: ArrayLike, reset: bool = False) -> Floats:
         try:

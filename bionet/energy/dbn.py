@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from bionet.energy.inputs import check_number, check_whole
+from bionet.energy.inputs import check_device, check_number, check_whole
 from bionet.energy.partition import all_states
 from bionet.energy.rbm import RBM
 from bionet.energy.storage import Stored, draft
@@ -52,8 +52,8 @@ class DBN(Stored, TransformerMixin, BaseEstimator):
         Passes of the up-down algorithm; 0 for none.
     k : int
         Gibbs sweeps of the top RBM, an update.
-    gradient, dtype : str
-        As in :class:`RBM`.
+    gradient, dtype, device : str
+        As in :class:`RBM`; the up-down algorithm runs on the processor.
     seed : int
         Of everything that is drawn.
 
@@ -100,6 +100,7 @@ class DBN(Stored, TransformerMixin, BaseEstimator):
         k: int = 1,
         gradient: str = "cd",
         dtype: str = "float64",
+        device: str = "cpu",
         seed: int = 0,
     ) -> None:
         self.layers = layers
@@ -112,6 +113,7 @@ class DBN(Stored, TransformerMixin, BaseEstimator):
         self.k = k
         self.gradient = gradient
         self.dtype = dtype
+        self.device = device
         self.seed = seed
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None, progress: Progress | None = None) -> Self:
@@ -318,7 +320,7 @@ class DBN(Stored, TransformerMixin, BaseEstimator):
 
     def _rbm(self, level: int) -> RBM:
         seed = Stream(self.seed, f"dbn/layer {level}").key % 2**32
-        shared = ("learning_rate", "rate_decay", "batch_size", "n_iter", "k", "gradient", "dtype")
+        shared = ("learning_rate", "rate_decay", "batch_size", "n_iter", "k", "gradient", "dtype", "device")
         rbm = RBM(self.layers[level], seed=seed, **{name: getattr(self, name) for name in shared})
         if level == len(self.layers) - 1 and hasattr(self, "classes_"):
             rbm.set_params(visible="labelled", n_states=len(self.classes_))
@@ -328,6 +330,7 @@ class DBN(Stored, TransformerMixin, BaseEstimator):
         check_whole(self, 100, **{f"layers[{i}]": n for i, n in enumerate(self.layers)})
         check_whole(self, 10, 0, n_iter_fine=self.n_iter_fine)
         check_number(self, 0.01, fine_rate=self.fine_rate)
+        check_device(self, self.device)
         if not self.layers:
             raise InputError("DBN.layers: got none; expected hidden units of each layer, such as (500, 500)")
 

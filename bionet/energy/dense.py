@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from bionet.energy.hopfield import Flow
-from bionet.energy.inputs import check_memory, check_number, check_signs, check_table, check_whole
+from bionet.energy.inputs import check_device, check_memory, check_number, check_signs, check_table, check_whole
 from bionet.energy.settling import Recall
 from bionet.energy.storage import Stored
 from bionet.kernels.cpu.hopfield import settle_dense
@@ -35,6 +35,8 @@ class DenseMemory(Stored, BaseEstimator):
         n in :math:`F(k) = (k/N)^n`, 2 or more; 2 is Hopfield's network with Hebb's rule. Or :math:`F(k) = e^k`.
     seed : int
         Of the order in which units are updated.
+    device : {"cpu"}
+        There is no way yet to run on a GPU.
 
     Attributes
     ----------
@@ -65,14 +67,16 @@ class DenseMemory(Stored, BaseEstimator):
     [[1, 1, 1, -1, -1, -1]]
     """
 
-    def __init__(self, order: int | str = 3, seed: int = 0) -> None:
+    def __init__(self, order: int | str = 3, seed: int = 0, device: str = "cpu") -> None:
         self.order = order
+        self.device = device
         self.seed = seed
 
     def fit(self, patterns: ArrayLike, y: None = None) -> Self:
         """Keep the patterns, shape (n_patterns, n_units), -1 or +1."""
         if self.order != "exponential":
             check_whole(self, 3, least=2, order=self.order)
+        check_device(self, self.device)
         self.patterns_ = check_signs(self, "patterns", patterns, reset=True)
         return self
 
@@ -178,6 +182,8 @@ class ModernHopfield(Stored, TransformerMixin, BaseEstimator):
         Updates at most.
     tol : float
         A state that an update moves by less, in any component, has settled.
+    device : {"cpu"}
+        There is no way yet to run on a GPU.
 
     Attributes
     ----------
@@ -195,16 +201,18 @@ class ModernHopfield(Stored, TransformerMixin, BaseEstimator):
     [[1.0, 0.0]]
     """
 
-    def __init__(self, beta: float = 8.0, max_updates: int = 100, tol: float = 1e-10) -> None:
+    def __init__(self, beta: float = 8.0, max_updates: int = 100, tol: float = 1e-10, device: str = "cpu") -> None:
         self.beta = beta
         self.max_updates = max_updates
         self.tol = tol
+        self.device = device
 
     def fit(self, X: ArrayLike, y: None = None) -> Self:
         """Keep the patterns, shape (n_patterns, n_features)."""
         check_number(self, 8.0, beta=self.beta)
         check_number(self, 1e-10, zero=True, tol=self.tol)
         check_whole(self, 100, max_updates=self.max_updates)
+        check_device(self, self.device)
         self.patterns_ = np.array(check_table(self, "X", X, reset=True), dtype=np.float64)
         return self
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from bionet.energy.inputs import check_choice, check_number, check_table, check_whole
+from bionet.energy.inputs import check_choice, check_device, check_number, check_table, check_whole
 from bionet.energy.storage import Stored, draft
 from bionet.errors import BionetError, InputError
 from bionet.progress import Progress
@@ -90,6 +90,8 @@ class EquilibriumPropagation(Stored, ClassifierMixin, BaseEstimator):
         Their size, in units of the time constant.
     learning_rate : float
     batch_size, n_epochs : int
+    device : {"cpu"}
+        There is no way yet to run on a GPU.
     seed : int
         Of weights and order of samples.
 
@@ -142,6 +144,7 @@ class EquilibriumPropagation(Stored, ClassifierMixin, BaseEstimator):
         learning_rate: float = 0.1,
         batch_size: int = 20,
         n_epochs: int = 30,
+        device: str = "cpu",
         seed: int = 0,
     ) -> None:
         self.hidden = hidden
@@ -154,6 +157,7 @@ class EquilibriumPropagation(Stored, ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.n_epochs = n_epochs
+        self.device = device
         self.seed = seed
 
     def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress | None = None) -> Self:
@@ -319,6 +323,7 @@ class EquilibriumPropagation(Stored, ClassifierMixin, BaseEstimator):
             check_whole(self, 100, hidden=size)
         check_choice(self, ACTIVATIONS, activation=self.activation)
         check_choice(self, NUDGES, nudging=self.nudging)
+        check_device(self, self.device)
         check_number(self, 0.5, beta=self.beta, step=self.step, learning_rate=self.learning_rate)
         whole = {"n_steps": self.n_steps, "n_nudged_steps": self.n_nudged_steps, "batch_size": self.batch_size}
         check_whole(self, 20, n_epochs=self.n_epochs, **whole)

@@ -12,9 +12,9 @@ from scipy.special import logsumexp
 from bionet.energy.partition import LARGEST_ENUMERATION
 from bionet.energy.units import Bernoulli, Units
 from bionet.errors import InputError
-from bionet.kernels.cpu import gibbs
 from bionet.kernels.cpu.blas import ADDRESS
 from bionet.kernels.cpu.gibbs import LINEAR
+from bionet.kernels.devices import CPU, Kernels
 from bionet.random import Stream
 
 Floats = NDArray[Any]
@@ -79,6 +79,8 @@ class Harmonium:
     visible_bias, hidden_bias : float arrays
         Of the type of the weights, as states are taken to be.
     visible, hidden : Units
+    on : Kernels
+        Of the device where the arrays are.
 
     Examples
     --------
@@ -92,11 +94,19 @@ class Harmonium:
     hidden_bias: Floats
     visible: Units = _BERNOULLI
     hidden: Units = _BERNOULLI
+    on: Kernels = CPU
 
     def turned(self) -> Harmonium:
         """Return the same law with the layers' parts exchanged."""
         weights = np.ascontiguousarray(self.weights.T)
         return Harmonium(weights, self.hidden_bias, self.visible_bias, self.hidden, self.visible)
+
+    def sent(self, on: Kernels) -> Harmonium:
+        """Return the same law with its arrays on another device."""
+        if on is self.on:
+            return self
+        weights, visible_bias, hidden_bias = map(on.put, (self.weights, self.visible_bias, self.hidden_bias))
+        return Harmonium(weights, visible_bias, hidden_bias, self.visible, self.hidden, on)
 
     def energy(self, visible: ArrayLike, hidden: ArrayLike) -> Floats:
         """Return -log of the unnormalised probability of each pair of rows, shape (n_samples,)."""
@@ -107,9 +117,9 @@ class Harmonium:
 
     def free_energy(self, visible: ArrayLike) -> Floats:
         r"""Return :math:`F(v) = -b^\top v - \log m(v) - \sum_j \log \sum_h e^{(c_j + (W^\top v)_j) h} m(h)`."""
-        v = np.asarray(visible, dtype=float)
+        v = self.on.put(np.asarray(visible, dtype=float))
         field = v @ self.weights + self.hidden_bias
-        return self.visible.own_energy(v) - v @ self.visible_bias - self.hidden.log_sum(field)
+        return self.on.get(self.visible.own_energy(v) - v @ self.visible_bias - self.hidden.log_sum(field))
 
     def given_visible(self, visible: Floats) -> Floats:
         """Return the means of the hidden units, a row for each row of the visible ones."""
@@ -171,6 +181,7 @@ def conditional(
     scale: Floats | None = None,
     more: Floats | None = None,
     dot: Floats | None = None,
+    on: Kernels = CPU,
 ) -> None:
     """Fill in the means of a layer, and if wanted a sample, given the states of its neighbour.
 
@@ -195,10 +206,12 @@ def conditional(
         Fields from elsewhere.
     dot : float array, shape (n_tiles, n_samples), optional
         Filled with sums of sample times unscaled field, to be added up over the tiles.
+    on : Kernels
+        Of the device where all arrays are; units other than 0/1 and -1/+1 are sampled on the processor only.
     """
     kind, fast = mean.dtype, units.code != LINEAR
-    empty, none = np.empty((0, 0), kind), np.empty(0, kind)
-    gibbs.conditional(
+    empty, none = on.xp.empty((0, 0), kind), on.xp.empty(0, kind)
+    on.gibbs.conditional(
         *(ADDRESS[kind], units.code, states, weights, turn, empty if more is None else more, bias),
         *(scale if fast and scale is not None else none, np.uint64(draws.key if draws else 0), np.uint64(step), mean),
         *(sample if fast and sample is not None else empty, dot if fast and dot is not None else empty),

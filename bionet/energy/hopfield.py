@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from bionet.energy.inputs import (
     check_choice,
     check_clamp,
+    check_device,
     check_memory,
     check_number,
     check_signs,
@@ -68,6 +69,8 @@ class Hopfield(Stored, BaseEstimator):
         Of the order in which units are updated, and of noise.
     dtype : {"float64", "float32"}
         Of the weights; fields are always summed in double precision.
+    device : {"cpu", "cuda"}
+        Where states settle, as :meth:`recall` and :meth:`sample` let them; all else is computed on the processor.
 
     Attributes
     ----------
@@ -109,16 +112,25 @@ class Hopfield(Stored, BaseEstimator):
     [[1, 1, 1, -1, -1, -1]]
     """
 
-    def __init__(self, rule: str = "hebb", diagonal: bool = False, seed: int = 0, dtype: str = "float64") -> None:
+    def __init__(
+        self,
+        rule: str = "hebb",
+        diagonal: bool = False,
+        seed: int = 0,
+        dtype: str = "float64",
+        device: str = "cpu",
+    ) -> None:
         self.rule = rule
         self.diagonal = diagonal
         self.seed = seed
         self.dtype = dtype
+        self.device = device
 
     def fit(self, patterns: ArrayLike, y: None = None) -> Self:
         """Compute the weights from the patterns, shape (n_patterns, n_units), -1 or +1."""
         check_choice(self, RULES, rule=self.rule)
         check_choice(self, PRECISIONS, dtype=self.dtype)
+        check_device(self, self.device)
         self.patterns_ = check_signs(self, "patterns", patterns, reset=True)
         n_units = self.patterns_.shape[1]
         check_memory(self, n_units**2 * np.dtype(self.dtype).itemsize, f"weights of {n_units} units")
@@ -162,7 +174,8 @@ class Hopfield(Stored, BaseEstimator):
         check_number(self, 0.1, zero=True, temperature=temperature)
         check_choice(self, UPDATES, update=update)
         stream = Stream(self.seed, "hopfield/order")
-        end = recall(start, self.weights_, self.bias_, free, max_sweeps, stream, record, update, temperature)
+        on = check_device(self, self.device)
+        end = recall(start, self.weights_, self.bias_, free, max_sweeps, stream, record, update, temperature, on)
         return replace(end, kind=self.kind(end.states), pattern=np.abs(self.overlap(end.states)).argmax(axis=1))
 
     def predict(self, X: ArrayLike) -> States:
@@ -195,7 +208,8 @@ class Hopfield(Stored, BaseEstimator):
         held, fixed = check_clamp(self, clamp, *shape, (-1.0, 1.0))
         stream = Stream(seed, "hopfield/sample")
         start = np.where(held, fixed, np.where(stream.child("start").bernoulli(np.full(shape, 0.5)), 1.0, -1.0))
-        return recall(start, self.weights_, self.bias_, ~held, n_sweeps, stream, temperature=1 / beta).states
+        on, law = check_device(self, self.device), (self.weights_, self.bias_)
+        return recall(start, *law, ~held, n_sweeps, stream, temperature=1 / beta, on=on).states
 
     def flow(self, states: ArrayLike, gain: float = 4.0, max_steps: int = 10_000, step: float = 0.1) -> Flow:
         r"""Let graded units settle: the continuous network of 1984.

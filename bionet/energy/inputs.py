@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from bionet.errors import InputError, suggest
+from bionet.kernels.devices import DEVICES, Kernels, kernels
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +40,20 @@ def check_choice(owner: object, known: Collection[str], **values: object) -> Non
     for name, value in values.items():
         if value not in known:
             raise InputError(f"{_name(owner)}.{name}: got {value!r}{suggest(str(value), known)}")
+
+
+ON_A_GPU = ("BoltzmannMachine", "DBN", "Hopfield", "RBM")
+"""Machines that have a way to run on a GPU."""
+
+
+def check_device(owner: object, device: object) -> Kernels:
+    """Return the kernels of a device, or say that there is none, or none for this machine."""
+    check_choice(owner, DEVICES, device=device)
+    if device != "cpu" and _name(owner) not in ON_A_GPU:
+        raise InputError(
+            f'{_name(owner)}.device: got "{device}"; expected "cpu": on a GPU there are {", ".join(ON_A_GPU)}'
+        )
+    return kernels(str(device))
 
 
 def check_table(owner: BaseEstimator, name: str, values: ArrayLike, reset: bool = False) -> NDArray:

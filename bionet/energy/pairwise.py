@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from bionet.energy.partition import all_states
-from bionet.kernels.cpu.boltzmann import sweeps
+from bionet.kernels.devices import CPU, Kernels
 from bionet.random import Stream
 
 Floats = NDArray[np.float64]
@@ -90,6 +90,7 @@ def gibbs(
     beta: float = 1.0,
     lift: Floats | float = 0.0,
     dtype: str = "float64",
+    on: Kernels = CPU,
 ) -> States:
     """Sweep ``states`` in place, each free unit in its turn, in fresh random orders, and return them.
 
@@ -111,6 +112,8 @@ def gibbs(
         Added to the fields after that.
     dtype : {"float64", "float32"}
         Of the fields.
+    on : Kernels
+        Of the device to sweep on; the states stay where they are.
     """
     kind = np.dtype(dtype).type
     couplings, n_units = np.ascontiguousarray(weights, dtype=kind), len(bias)
@@ -119,9 +122,12 @@ def gibbs(
         couplings = couplings.copy()
     places, order = np.arange(n_units) if free is None else np.flatnonzero(free), stream.child("order")
     orders = np.array([places[order.permutation(len(places), step + k)] for k in range(n_sweeps)])
-    fields = states.astype(kind) @ couplings + bias.astype(kind)
     lifts = np.broadcast_to(np.asarray(lift, dtype=kind), (n_units,)).copy()
-    sweeps(states, couplings, fields, orders, kind(beta), lifts, np.uint64(stream.key), step)
+    there, couplings, lifts = on.put(states), on.put(couplings), on.put(lifts)
+    fields = there.astype(kind) @ couplings + on.put(bias.astype(kind))
+    on.boltzmann.sweeps(there, couplings, fields, orders, kind(beta), lifts, np.uint64(stream.key), step)
+    if on is not CPU:
+        states[...] = on.get(there)
     return states
 
 

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bionet.energy.annealing import log_partition
 from bionet.energy.harmonium import Harmonium, Statistics
-from bionet.energy.inputs import check_choice, check_memory, check_number, check_whole
+from bionet.energy.inputs import check_choice, check_device, check_memory, check_number, check_whole
 from bionet.energy.partition import Interval
 from bionet.energy.sampling import gibbs
 from bionet.energy.storage import Stored
@@ -19,6 +19,7 @@ from bionet.energy.training import GRADIENTS, Ascent, Learned, Rule, begin
 from bionet.energy.units import Units, hidden_units, visible_units
 from bionet.errors import BionetError, InputError
 from bionet.kernels.cpu.blas import single
+from bionet.kernels.devices import CPU
 from bionet.progress import Progress
 from bionet.random import Stream
 
@@ -74,6 +75,9 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         Alternatives of a "softmax" unit, or of the label of "labelled" ones.
     dtype : {"float64", "float32"}
         Of all numbers learned; products are twice as fast in the second.
+    device : {"cpu", "cuda"}
+        Where learning, sampling, free energies and annealing are computed; what is learned is kept in NumPy arrays
+        either way. "cuda" is for "cd" and "pcd" with two-valued units, and agrees to rounding.
     seed : int
         Of weights, order of samples and Gibbs sampling.
 
@@ -152,6 +156,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         hidden: str = "bernoulli",
         n_states: int = 2,
         dtype: str = "float64",
+        device: str = "cpu",
         seed: int = 0,
     ) -> None:
         self.n_components = n_components
@@ -172,6 +177,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         self.hidden = hidden
         self.n_states = n_states
         self.dtype = dtype
+        self.device = device
         self.seed = seed
 
     def fit(self, X: ArrayLike, y: None = None, progress: Progress | None = None) -> Self:
@@ -195,9 +201,11 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         if first:
             self._begin(X)
         before, ascent = self.learned_.copy(), self._ascent()
+        there = ascent.on.put(X)
         with single():
             for start in range(0, len(X), self.batch_size):
-                ascent.update(X, np.arange(start, min(start + self.batch_size, len(X))))
+                ascent.update(there, np.arange(start, min(start + self.batch_size, len(X))))
+        self._take(ascent.learned.home(ascent.on))
         self._refuse_divergence(before, "in this call of partial_fit")
         return self
 
@@ -231,7 +239,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         v = np.asarray(visible, dtype=float)
         if v.shape[-1:] != self.visible_bias_.shape:
             raise InputError(f"RBM.visible: got shape {v.shape}; expected (n_samples, {len(self.visible_bias_)})")
-        return self.pair.free_energy(v)
+        return self._pair_there().free_energy(v)
 
     def log_partition(
         self,
@@ -253,7 +261,8 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
             for annealing; if absent, a sum up to 20 units.
         """
         check_is_fitted(self)
-        return log_partition(self.pair, self.base_bias_, n_betas, n_runs, seed, betas, exact, progress)
+        on = check_device(self, self.device)
+        return log_partition(self.pair, self.base_bias_, n_betas, n_runs, seed, betas, exact, progress, on)
 
     def log_likelihood(self, X: ArrayLike, **how: Any) -> Interval:
         """Return the mean log-likelihood of the rows of X, in nats; ``how`` as :meth:`log_partition` takes it."""
@@ -281,7 +290,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
     def gibbs(self, visible: ArrayLike, n_sweeps: int = 1, seed: int = 0) -> Floats:
         """Return the visible layer after alternating Gibbs sweeps from ``visible``, of the same shape."""
         check_is_fitted(self)
-        return gibbs(self.pair, self._data(visible), n_sweeps, Stream(seed, "rbm/sample"))[0]
+        return gibbs(self._pair_there(), self._data(visible), n_sweeps, Stream(seed, "rbm/sample"))[0]
 
     def sample(
         self,
@@ -312,7 +321,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         shape = n_samples, len(self.visible_bias_)
         held = None if clamp is None else self._held(clamp, shape)
         start = self.pair.visible.sample(np.zeros(shape, self.weights_.dtype), Stream(seed, "rbm/start"), 0)
-        return gibbs(self.pair, start, n_sweeps, Stream(seed, "rbm/sample"), held, beta, progress)[int(means)]
+        return gibbs(self._pair_there(), start, n_sweeps, Stream(seed, "rbm/sample"), held, beta, progress)[int(means)]
 
     def inpaint(self, X: ArrayLike, n_sweeps: int = 100, seed: int = 0) -> Floats:
         """Return X with its NaN replaced by the means of those units given the others, after so many Gibbs sweeps."""
@@ -328,16 +337,20 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
 
     def unpack(self, arrays: dict[str, Floats]) -> None:
         """Take over the arrays that :meth:`pack` has returned."""
-        self.learned_, self.base_bias_ = Learned.unpack(arrays), arrays["base_bias"]
+        self.base_bias_ = arrays["base_bias"]
         self.history_ = {"reconstruction": arrays["reconstruction"]}
         self.n_iter_, self.n_features_in_ = len(self.history_["reconstruction"]), len(self.base_bias_)
-        self._show()
+        self._take(Learned.unpack(arrays))
 
     @property
     def pair(self) -> Harmonium:
         """The law of the two layers."""
         visible, hidden = self._units()
         return Harmonium(self.weights_, self.visible_bias_, self.hidden_bias_, visible, hidden)
+
+    def _pair_there(self) -> Harmonium:
+        """Return the law with its arrays on the device."""
+        return self.pair.sent(check_device(self, self.device))
 
     def _units(self) -> tuple[Units, Units]:
         return visible_units("RBM", self.visible, self.n_states), hidden_units("RBM", self.hidden)
@@ -367,6 +380,13 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
             raise InputError(
                 'RBM.hidden: got "relu" with "gaussian" visible units; expected "bernoulli" or "spin" there'
             )
+        if check_device(self, self.device) is not CPU:
+            two_valued = {visible.name, hidden.name} <= {"bernoulli", "spin"}
+            if self.gradient not in ("cd", "pcd") or not two_valued:
+                raise InputError(
+                    f'RBM.device: got "{self.device}" for gradient={self.gradient!r} and {visible.name}-{hidden.name} '
+                    'units; expected "cd" or "pcd" and two-valued units there, or device="cpu"'
+                )
         if self.momentum >= 1:
             raise InputError(f"RBM.momentum: got {self.momentum!r}; expected a number below 1, such as 0.5")
 
@@ -395,25 +415,29 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         check_memory(self, size * (3.0 * X.shape[1] + 4.0 * rows), "its weights, their copies and its chains")
         visible, hidden = self._units()
         mean = X.mean(axis=0, dtype=np.float64).astype(X.dtype)
-        self.learned_ = begin(self._rule(), visible, hidden, mean, len(X), self.n_components, self.seed, "rbm")
-        self.base_bias_ = self.learned_.visible_bias.copy()
+        learned = begin(self._rule(), visible, hidden, mean, len(X), self.n_components, self.seed, "rbm")
+        self.base_bias_ = learned.visible_bias.copy()
         self.history_ = {"reconstruction": np.full(0, np.nan)}
-        self._show()
+        self._take(learned)
         self.n_iter_ = 0
 
-    def _show(self) -> None:
-        learned: Learned = self.learned_
-        self.weights_ = learned.weights
-        self.visible_bias_, self.hidden_bias_ = learned.visible_bias, learned.hidden_bias
+    def _take(self, learned: Learned) -> None:
+        # One call, which Ctrl-C comes before or after.
+        self.__dict__.update(
+            learned_=learned,
+            weights_=learned.weights,
+            visible_bias_=learned.visible_bias,
+            hidden_bias_=learned.hidden_bias,
+        )
 
     def _ascent(self) -> Ascent:
-        draws = Stream(self.seed, "rbm/gibbs")
-        return Ascent(self._rule(), *self._units(), self.learned_, self.batch_size, draws)
+        draws, on = Stream(self.seed, "rbm/gibbs"), check_device(self, self.device)
+        return Ascent(self._rule(), *self._units(), self.learned_.sent(on), self.batch_size, draws, on)
 
     def _go_on(self, X: Floats, progress: Progress | None) -> Self:
         """Make the updates that are left; where the clock stands says which."""
         ascent, order, size = self._ascent(), Stream(self.seed, "rbm/order"), self.batch_size
-        n_batches = -(-len(X) // size)
+        n_batches, there = -(-len(X) // size), ascent.on.put(X)
         done, missing = divmod(int(self.learned_.clock[0]), n_batches)
         if done > self.n_iter_ and not missing:  # it was interrupted when all but this was done
             self._note(X[:_MONITORED], done - 1)
@@ -422,7 +446,8 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
                 before = self.learned_.copy()
                 rows = order.permutation(len(X), epoch)
                 for start in range((missing if epoch == done else 0) * size, len(X), size):
-                    ascent.update(X, rows[start : start + size])
+                    ascent.update(there, rows[start : start + size])
+                self._take(ascent.learned.home(ascent.on))
                 self._refuse_divergence(before, f"in epoch {epoch + 1}")
                 self._note(X[:_MONITORED], epoch)
         return self

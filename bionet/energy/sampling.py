@@ -51,24 +51,28 @@ def gibbs(
     [[1.0, 0.0]]
     """
     kind = pair.weights.dtype
-    v = np.array(visible, dtype=kind, order="C")
-    scale = None if beta == 1.0 else np.full(len(v), beta, kind)
-    held = None if clamp is None else ~np.isnan(clamp)
+    on, xp = pair.on, pair.on.xp
+    start, held = np.array(visible, dtype=kind, order="C"), None if clamp is None else ~np.isnan(clamp)
     if held is not None:
-        v[held] = clamp[held]  # type: ignore[index]
-    mean, h_mean = np.array(v), np.empty((len(v), len(pair.hidden_bias)), kind)
-    h = np.empty_like(h_mean)
+        start[held] = clamp[held]  # type: ignore[index]
+    v, fixed = on.put(start), None if held is None else (on.put(held), on.put(start.copy()))
+    scale = None if beta == 1.0 else xp.full(len(v), beta, kind)
+    mean, h_mean = v.copy(), xp.empty((len(v), len(pair.hidden_bias)), kind)
+    h = xp.empty_like(h_mean)
     with single():
         for sweep in (progress or Progress())(range(n_sweeps), "Gibbs sampling"):
             step = 2 * sweep
-            conditional(pair.hidden, v, pair.weights, pair.hidden_bias, h_mean, draws, step, h, scale=scale)
+            conditional(pair.hidden, v, pair.weights, pair.hidden_bias, h_mean, draws, step, h, scale=scale, on=on)
             conditional(
-                *(pair.visible, h, pair.weights, pair.visible_bias, mean, draws, step + 1, v), turn=True, scale=scale
+                *(pair.visible, h, pair.weights, pair.visible_bias, mean, draws, step + 1, v),
+                turn=True,
+                scale=scale,
+                on=on,
             )
-            if held is not None:
-                v[held] = clamp[held]  # type: ignore[index]
-                mean[held] = v[held]
-    return v, mean
+            if fixed is not None:
+                xp.copyto(v, fixed[1], where=fixed[0])
+                xp.copyto(mean, fixed[1], where=fixed[0])
+    return on.get(v), on.get(mean)
 
 
 class Tempering:

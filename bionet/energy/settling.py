@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from bionet.kernels.cpu.hopfield import largest_column, settle
+from bionet.kernels.cpu.hopfield import largest_column
+from bionet.kernels.devices import CPU, Kernels
 from bionet.random import Stream
 
 Floats = NDArray[np.float64]
@@ -93,6 +94,7 @@ def recall(
     record: bool = False,
     update: str = "asynchronous",
     temperature: float = 0.0,
+    on: Kernels = CPU,
 ) -> Recall:
     """Let the free units of each state follow their fields until none wants to change.
 
@@ -115,6 +117,8 @@ def recall(
     temperature : float
         0, or that of Glauber's dynamics (one at a time) or Little's (all at once): +1 with probability
         1 / (1 + exp(-2 field / temperature)). With noise all sweeps are made.
+    on : Kernels
+        Of the device to compute on.
 
     Notes
     -----
@@ -138,7 +142,7 @@ def recall(
     top = float(largest_column(weights))
     tie = np.finfo(weights.dtype).eps * top + len(bias) * np.finfo(float).eps * (top + float(np.abs(bias).max()))
     follow = _all_at_once if update == "synchronous" else _one_at_a_time
-    return follow(ends, weights, bias, np.asarray(free), tie, float(temperature), max_sweeps, stream, record)
+    return follow(ends, weights, bias, np.asarray(free), tie, float(temperature), max_sweeps, stream, record, on)
 
 
 def fields(states: States, weights: NDArray[np.floating], bias: Floats) -> Floats:
@@ -163,6 +167,7 @@ def _one_at_a_time(
     max_sweeps: int,
     stream: Stream,
     record: bool,
+    on: Kernels,
 ) -> Recall:
     n_samples, n_units = ends.shape
     trajectory = np.empty((max_sweeps + 1 if record else 0, n_samples, n_units), dtype=np.int8)
@@ -170,7 +175,10 @@ def _one_at_a_time(
     quiet = np.empty(n_samples, dtype=np.bool_)
     keys = np.uint64(stream.key), np.uint64(stream.child("noise").key)
     start, places = fields(ends, weights, bias), np.flatnonzero(free)
-    settle(ends, weights, start, bias, places, tie, temperature, max_sweeps, *keys, trajectory, energies, sweeps, quiet)
+    there = on.put(ends)
+    settling = there, on.put(weights), on.put(start), on.put(bias), places, tie, temperature, max_sweeps
+    on.hopfield.settle(*settling, *keys, trajectory, energies, sweeps, quiet)
+    ends = on.get(there)
     last = sweeps.max(initial=0) + 1
     return Recall(ends, sweeps, energies[:last], quiet.astype(np.int8), trajectory[:last] if record else None)
 
@@ -185,15 +193,17 @@ def _all_at_once(
     max_sweeps: int,
     stream: Stream,
     record: bool,
+    on: Kernels,
 ) -> Recall:
     n_samples = len(ends)
     sweeps, period = np.zeros(n_samples, dtype=np.int64), np.zeros(n_samples, dtype=np.int8)
     before, trajectory, energies = np.zeros_like(ends), [ends], []
+    there = on.put(weights), on.put(bias)
     for sweep in range(max_sweeps):
         going = period == 0
         if not going.any():
             break
-        field = fields(ends, weights, bias)
+        field = fields(ends, weights, bias) if on is CPU else on.get(on.hopfield.product(on.put(ends), *there))
         energies.append(-0.5 * (ends * (field + bias)).sum(axis=1))
         if temperature > 0:
             up = stream.child("noise").uniform(ends.shape, sweep) < expit(2.0 * field / temperature)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from bionet.energy.harmonium import Harmonium, Statistics, conditional
 from bionet.energy.sampling import Tempering, temperatures
 from bionet.energy.units import Units
-from bionet.kernels.cpu.ascent import EXTRA, climb, follow
+from bionet.kernels.cpu.ascent import EXTRA, follow
 from bionet.kernels.cpu.blas import ADDRESS
+from bionet.kernels.devices import CPU, Kernels
 from bionet.random import Stream
 
 Floats = NDArray[Any]
@@ -103,6 +104,18 @@ class Learned:
             raise ValueError(f"velocity has shape {found['velocity'].shape}")
         return cls(**found)
 
+    def sent(self, on: Kernels) -> Learned:
+        """Return the state with its arrays on a device, the clock excepted."""
+        if on is CPU:
+            return self
+        return Learned(**{name: on.put(each) if name != "clock" else each.copy() for name, each in self.pack().items()})
+
+    def home(self, on: Kernels) -> Learned:
+        """Return the state of that device with its arrays on the processor."""
+        if on is CPU:
+            return self
+        return Learned(**{name: on.get(each) if name != "clock" else each.copy() for name, each in self.pack().items()})
+
     def restore(self, other: Learned) -> None:
         """Take over the numbers of another state, in place."""
         for each in fields(self):
@@ -154,18 +167,27 @@ class Ascent:
         The largest batch.
     draws : Stream
         Its steps are counted by the state's clock.
+    on : Kernels
+        Of the device where the state and the data are.
     """
 
     def __init__(
-        self, rule: Rule, visible: Units, hidden: Units, learned: Learned, batch_size: int, draws: Stream
+        self,
+        rule: Rule,
+        visible: Units,
+        hidden: Units,
+        learned: Learned,
+        batch_size: int,
+        draws: Stream,
+        on: Kernels = CPU,
     ) -> None:
-        self.rule, self.learned, self.draws = rule, learned, draws
-        self.pair = Harmonium(learned.weights, learned.visible_bias, learned.hidden_bias, visible, hidden)
+        self.rule, self.learned, self.draws, self.on = rule, learned, draws, on
+        self.pair = Harmonium(learned.weights, learned.visible_bias, learned.hidden_bias, visible, hidden, on)
         kind, (n_visible, n_hidden) = learned.weights.dtype, learned.weights.shape
         rows = batch_size + max(batch_size, rule.n_chains) + EXTRA
-        self._visible, self._hidden = np.zeros((rows, n_visible), kind), np.zeros((rows, n_hidden), kind)
-        self._mean = np.empty((rows, n_visible), kind)
-        self._sample = np.empty((rows, n_hidden), kind)
+        self._visible, self._hidden = on.xp.zeros((rows, n_visible), kind), on.xp.zeros((rows, n_hidden), kind)
+        self._mean = on.xp.empty((rows, n_visible), kind)
+        self._sample = on.xp.empty((rows, n_hidden), kind)
         self._replicas = None
         if rule.gradient == "tempering":
             self._replicas = Tempering(learned.chains, temperatures(rule.n_temperatures), n_visible)
@@ -179,15 +201,19 @@ class Ascent:
             return
         m = n if rule.gradient == "cd" else rule.n_chains
         visible, hidden = self._visible[: n + m + EXTRA], self._hidden[: n + m + EXTRA]
-        np.take(X, rows, axis=0, out=visible[:n], mode="clip")
+        if self.on is CPU:
+            np.take(X, rows, axis=0, out=visible[:n], mode="clip")
+        else:
+            visible[:n] = X[self.on.put(rows)]
         first = (3 * rule.k + 1) * update
         sample = self._sample[:m]
         start = sample if rule.gradient == "cd" else None
-        conditional(pair.hidden, visible[:n], pair.weights, pair.hidden_bias, hidden[:n], self.draws, first, start)
+        layer = pair.hidden, visible[:n], pair.weights, pair.hidden_bias
+        conditional(*layer, hidden[:n], self.draws, first, start, on=self.on)
         if rule.gradient == "pcd":
             sample[:] = learned.chains
         fresh = self._move_chains(visible[n : n + m], hidden[n : n + m], sample, first + 1)
-        climb(
+        self.on.ascent.climb(
             *(ADDRESS[visible.dtype], visible, hidden, n, rule.rates(update), learned.weights),
             *((learned.visible_bias, learned.hidden_bias), learned.velocity),
             *((learned.visible_velocity, learned.hidden_velocity), (learned.visible_offset, learned.hidden_offset)),
@@ -204,12 +230,13 @@ class Ascent:
             visible[:] = self._replicas.cold()
             conditional(pair.hidden, visible, pair.weights, pair.hidden_bias, hidden)
             return self._replicas.sort()
-        mean = self._mean[: len(visible)]
+        mean, on = self._mean[: len(visible)], self.on
         for sweep in range(rule.k):
             step, wanted = first + 2 * sweep, rule.gradient == "pcd" or sweep < rule.k - 1
-            conditional(pair.visible, sample, pair.weights, pair.visible_bias, mean, draws, step, visible, turn=True)
+            below = pair.visible, sample, pair.weights, pair.visible_bias
+            conditional(*below, mean, draws, step, visible, turn=True, on=on)
             after = sample if wanted else None
-            conditional(pair.hidden, visible, pair.weights, pair.hidden_bias, hidden, draws, step + 1, after)
+            conditional(pair.hidden, visible, pair.weights, pair.hidden_bias, hidden, draws, step + 1, after, on=on)
         return sample if rule.gradient == "pcd" else self.learned.chains
 
     def _update_exactly(self, batch: Floats, rates: NDArray[np.float64]) -> None:
