@@ -27,6 +27,7 @@ FUSED = (
     "ratemonitor",
     "spikegenerator",
     "summed_variable",
+    "spatialstateupdate",
 )
 
 
@@ -120,6 +121,8 @@ class FusedCode(CodeObject):
         """Return the code object that Brian2 itself would have made."""
         if self._alone is None:
             self._alone = self.device.code_object_of_brian2({**self.arguments, "codeobj_class": self.target})
+            if self.template_name == "spatialstateupdate":
+                self._alone.before_run()
         return self._alone
 
     def before_run(self) -> None:

@@ -289,6 +289,34 @@ class Sum(Operation):
 
 
 @dataclass(frozen=True)
+class Diffuse(Operation):
+    """Move the potential ``v`` of a neuron's compartments by a step, and set the current ``charging`` their membranes.
+
+    Per area, the code's ``_gtot`` is the membrane's conductance and ``_I0`` its current at v = 0: they go into
+    ``conductance`` and ``current``. ``compartment``, ``parent``, ``toward`` are those of a
+    :class:`~bionet.spiking.morphology.Tree`, ``work`` is room for three numbers at each of its points.
+    """
+
+    n: Constant
+    code: Code
+    v: int
+    charging: int
+    capacitance: int
+    area: int
+    dt: int
+    conductance: int
+    current: int
+    compartment: int
+    parent: int
+    toward: int
+    work: int
+
+    def arrays_written(self) -> set[int]:
+        """Return the numbers of the arrays of the network this writes."""
+        return {self.v, self.charging, self.conductance, self.current} | self.code.arrays_written()
+
+
+@dataclass(frozen=True)
 class Outside(Operation):
     """Something that cannot be fused; it runs in its place as Brian2 would run it. ``reason`` says why."""
 

@@ -18,12 +18,14 @@ from brian2.core.operations import NetworkOperation
 from brian2.core.variables import ArrayVariable, AuxiliaryVariable, Subexpression
 from brian2.input.binomial import BinomialFunction
 from brian2.input.timedarray import TimedArray, _find_K
+from brian2.spatialneuron.spatialneuron import SpatialNeuron
 from brian2.synapses.synapses import SynapticPathway
 
 import bionet.spiking.program as p
 from bionet.errors import InputError
 from bionet.spiking.expressions import BOOLEAN, FLOAT, INTEGER, Binary, Call, Node, names, parse, walk
 from bionet.spiking.fused import Block, FusedCode, compiled_only
+from bionet.spiking.morphology import tree
 from bionet.spiking.plain import is_pure, plain_function, python_code
 
 # Brian2's tests put other objects in their places; ours are these.
@@ -173,6 +175,7 @@ class _Reader:
             owner = variable.owner
             equations = getattr(owner, "equations", None)
             integrated = equations is not None and variable.name in equations.diff_eq_names
+            integrated |= variable.name == "v" and isinstance(owner, SpatialNeuron)
             name = getattr(owner, "name", "temporary")
             self.records.append(
                 p.Array(name, variable.name, np.dtype(variable.dtype).name, bool(variable.scalar), integrated)
@@ -182,7 +185,7 @@ class _Reader:
     def table(self, name: str, values: np.ndarray) -> int:
         self.tables[len(self.arrays)] = np.ascontiguousarray(values)
         self.arrays.append(None)
-        self.records.append(p.Array(name, "values", "float64", False))
+        self.records.append(p.Array(name, "values", values.dtype.name, False))
         return len(self.arrays) - 1
 
     def constant(self, value: Any) -> p.Constant:
@@ -396,6 +399,14 @@ class _Reader:
             self.constant(stop),
         )
 
+    def _spatialstateupdate(self, place: Place, owner: Any, source: FusedCode) -> p.Operation:
+        wanted = ("v", "Ic", "Cm", "area", "dt", "_gtot_all", "_I0_all")
+        shape = ("_starts", "_ends", "_morph_parent_i", "r_length_1", "r_length_2")
+        resistivity = float(source.variables["Ri"].get_value().item())
+        points = tree(*(source.variables[name].get_value() for name in shape), resistivity=resistivity)
+        tables = [self.table(owner.name, each) for each in (*points, np.empty(3 * len(points.parent)))]
+        return p.Diffuse(*place, self.size(source), self.code(source), *self.given(source, *wanted), *tables)
+
     # Poisson sources
 
     def constant_hazards(self) -> None:
@@ -406,6 +417,8 @@ class _Reader:
                 written |= each.code.arrays_written()
             if isinstance(each, p.Sum):
                 written.add(each.target)
+            if isinstance(each, p.Diffuse):
+                written |= each.arrays_written()
         clocked = {number for clock in self.clock_records for number in (clock.t, clock.timestep)}
         for k, each in enumerate(self.operations):
             if isinstance(each, p.Threshold) and each.not_refractory is None:

@@ -32,6 +32,7 @@ from numba import njit, bool_, float32, float64, int8, int16, int32, int64, uint
 from math import inf, nan
 import math
 from bionet.random import poisson
+from bionet.spiking.engines.cable import diffuse
 from bionet.spiking.engines.runtime import *
 from bionet.spiking.draws import fill_from_table, from_table, geometric_gap, normal, uniform
 from bionet.spiking.functions import FUNCTIONS, pow_int
@@ -70,6 +71,7 @@ def _environment() -> str:
     here = Path(__file__).parents[1]
     called = (
         "engines/runtime.py",
+        "engines/cable.py",
         "functions.py",
         "elementary.py",
         "draws.py",

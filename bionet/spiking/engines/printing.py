@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import bionet.spiking.program as p
+from bionet.spiking.engines.cable import print_diffusion
 from bionet.spiking.engines.joining import joined, pieces
 from bionet.spiking.engines.operations import FIRST_MONITOR, Operations
 from bionet.spiking.engines.text import Layout, Place
@@ -148,6 +149,8 @@ class _Printer(Operations):
         for each in self.program.operations:
             if isinstance(each, p.Update):
                 written |= each.code.arrays_written()
+            elif isinstance(each, p.Diffuse):
+                written |= each.arrays_written()
         return [number for number in sorted(written) if self.program.arrays[number].integrated]
 
     def segments(self, single: bool) -> None:
@@ -193,3 +196,5 @@ class _Printer(Operations):
                 self.replay(each)
             case p.Sum():
                 self.sum(each)
+            case p.Diffuse():
+                print_diffusion(self, each)
