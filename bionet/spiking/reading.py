@@ -403,7 +403,8 @@ class _Reader:
         wanted = ("v", "Ic", "Cm", "area", "dt", "_gtot_all", "_I0_all")
         shape = ("_starts", "_ends", "_morph_parent_i", "r_length_1", "r_length_2")
         resistivity = float(source.variables["Ri"].get_value().item())
-        points = tree(*(source.variables[name].get_value() for name in shape), resistivity=resistivity)
+        starts, ends, parents, to_start, to_end = (source.variables[name].get_value() for name in shape)
+        points = tree(starts, ends, parents, to_start, to_end, resistivity)
         tables = [self.table(owner.name, each) for each in (*points, np.empty(3 * len(points.parent)))]
         return p.Diffuse(*place, self.size(source), self.code(source), *self.given(source, *wanted), *tables)
 
