@@ -256,7 +256,7 @@ def _memory(objects: Iterable[BrianObject], reading: Reading) -> dict[str, int]:
         if isinstance(each, ArrayVariable) and getattr(each.owner, "name", None) in kinds:
             sizes[kinds[each.owner.name]] += np.asarray(each.get_value()).nbytes
     for queue in (each.queue for each in reading.pathways):
-        sizes["synapses"] += sum(each.nbytes for each in (queue.order, queue.begin, queue.first, queue.delay))
+        sizes["synapses"] += queue.nbytes
         sizes["spikes under way"] += queue.ring.nbytes + queue.strays.nbytes
     return dict(sizes)
 

@@ -7,6 +7,7 @@ source, within a group by synapse: the order in which Brian2 delivers, hence the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -150,7 +151,7 @@ class SpikeQueue:
             self._order = _by_source(self._sources, self.source_start, self.begin)
         return self._order
 
-    def column(self, key: int, values: NDArray) -> NDArray:
+    def column(self, key: int, values: NDArray, dtype: str) -> NDArray:
         """Return what does not change of each synapse, ordered by (source, delay).
 
         Parameters
@@ -158,14 +159,24 @@ class SpikeQueue:
         key : int
             Under which the column is kept until connections or delays change.
         values : array, shape (n_synapses,)
+        dtype : str
+            Of the column; it holds all values.
         """
-        if key not in self._columns:
+        if key not in self._columns or self._columns[key].dtype != dtype:
+            column = self._columns[key] = np.empty(values.size, dtype)
             if self._order is None:
-                self._columns[key] = np.empty_like(values)
-                _column(self._sources, self.source_start, self.begin, values, self._columns[key])
+                _column(self._sources, self.source_start, self.begin, values, column)
             else:
-                self._columns[key] = values[self.order]
+                for part in _parts(values.size):
+                    column[part] = values[self.order[part]]
         return self._columns[key]
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the order of the synapses takes; until a run has made it, what a list of them would."""
+        order = self._sources if self._order is None and not self._columns else self._order
+        rest = (*self._columns.values(), self.begin, self.first, self.delay)
+        return sum(each.nbytes for each in (order, *rest) if each is not None)
 
     def __bool__(self) -> bool:
         """Be false: Brian2 2.10 asks a queue that is true for a C++ object."""
@@ -184,10 +195,13 @@ class SpikeQueue:
             The source of each synapse.
         """
         delays, sources = np.asarray(delays), np.asarray(synapse_sources)
-        known = (dt, len(sources), delays.tobytes() if len(delays) == 1 else None)
-        if len(delays) == 1 and known == self._known:
+        known = (dt, len(sources), len(delays), hashlib.sha256(np.ascontiguousarray(delays).data).digest())
+        if known == self._known:
             return
         pending = self._pending(dt)
+        # The old order goes before there is a new one.
+        self._known, self._order = None, np.empty(0, np.int32)
+        self._columns.clear()
         steps = _steps(delays, dt)
         self.homogeneous = steps.size == 0 or steps.min() == steps.max()
         starts = _row_starts(sources, self.source_start, self.n_sources)
@@ -207,7 +221,6 @@ class SpikeQueue:
             most = int(np.bincount(self.delay).max())
             self._make_ring(int(steps.max()) + 1, max(4 * most, _FEW), 0, most)
         self._known, self.dt, self._sources = known, dt, sources
-        self._columns.clear()
         self._place(pending)
 
     def _make_ring(self, n_slots: int, capacity: int, delay: int, most: int) -> None:

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from brian2 import Network, NeuronGroup, SpikeGeneratorGroup, Synapses, ms
 from brian2.synapses.spikequeue import SpikeQueue as PythonQueue
 
+from bionet.spiking.device import register
 from bionet.spiking.pathways import SpikeQueue
+from tests.spiking.agreement import differences, run_on
 
 DT = 1e-4
 
@@ -113,3 +116,53 @@ def test_no_synapses_and_no_sources():
         queue.push([0, 4] if stop else [])
         assert len(queue.peek()) == 0
         queue.advance()
+
+
+def test_what_has_not_changed_is_not_sorted_again():
+    _, sources, delays = random_pathway(2)
+    queue = SpikeQueue(3, 15)
+    queue.prepare(delays, DT, sources)
+    order, column = queue.order, queue.column(0, np.arange(90), "uint16")
+    queue.prepare(delays.copy(), DT, sources)
+    assert queue.order is order
+    assert queue.column(0, np.arange(90), "uint16") is column
+    delays[0] += 3 * DT
+    queue.prepare(delays, DT, sources)
+    twin = SpikeQueue(3, 15)
+    twin.prepare(delays, DT, sources)
+    assert np.array_equal(queue.order, twin.order)
+    assert not np.array_equal(queue.order, order)
+    assert np.array_equal(queue.column(0, np.arange(90), "uint16"), queue.order)
+
+
+@pytest.mark.parametrize("delayed", [False, True])
+def test_a_column_is_in_the_order_of_the_synapses_and_takes_what_it_says(delayed):
+    _, sources, delays = random_pathway(0)
+    queue = SpikeQueue(3, 15)
+    queue.prepare(delays if delayed else delays[:1], DT, sources)
+    targets = np.arange(90, dtype=np.int32)[::-1] * 700
+    wide, narrow = queue.column(0, targets, "uint32"), queue.column(1, targets, "uint16")
+    assert (wide.dtype, narrow.dtype) == (np.uint32, np.uint16)
+    before = queue.nbytes
+    assert np.array_equal(wide, targets[queue.order])
+    assert np.array_equal(narrow, wide)
+    ordered = 4 * 90 + 2 * 90 + (4 * 90 if delayed else 0)
+    assert before == ordered + queue.begin.nbytes + queue.first.nbytes + queue.delay.nbytes
+
+
+@pytest.mark.parametrize(("n", "dtype"), [(1 << 16, "uint16"), ((1 << 16) + 1, "uint32")])
+def test_targets_take_two_bytes_where_that_is_enough(n, dtype):
+    def build():
+        given = SpikeGeneratorGroup(4, [3, 1, 0, 2], [0, 0.1, 0.1, 0.3] * ms, name="given")
+        cells = NeuronGroup(n, "v : 1", name="cells")
+        synapses = Synapses(given, cells[5:], on_pre="v_post += 1", delay=0.2 * ms, name="synapses")
+        synapses.connect(i=[3, 2, 1, 1, 0, 3], j=[n - 6, 0, n - 6, n - 7, 7, n // 2])
+        net = Network(given, cells, synapses)
+        net.run(1 * ms)
+        return net
+
+    got = run_on("bionet", build)
+    (queue,) = (pathway.queue for pathway in register().last_reading.pathways)
+    assert [column.dtype.name for column in queue._columns.values()] == [dtype]
+    assert got["cells"]["v"].sum() == 6
+    assert differences(run_on("numpy", build), got) == []

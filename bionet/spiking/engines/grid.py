@@ -17,7 +17,7 @@ import bionet.spiking.engines.printing as printing
 import bionet.spiking.program as p
 from bionet.random import Stream
 from bionet.spiking.draws import binomial_table
-from bionet.spiking.engines.joining import pieces
+from bionet.spiking.engines.joining import narrow_indices, pieces
 from bionet.spiking.engines.kernels import compiled
 from bionet.spiking.engines.operations import BLOCK, FIRST_MONITOR
 from bionet.spiking.engines.runtime import address
@@ -90,7 +90,7 @@ class Grid:
     ) -> None:
         self.program, self.around, self.randomness = program, surroundings, randomness
         layouts = [Layout(each.homogeneous, each.in_order) for each in surroundings.queues]
-        self.source = printing.print_program(program, layouts, profile)
+        self.source = printing.print_program(program, layouts, profile, narrow_indices(program, surroundings.values()))
         self.pieces, self.profile = pieces(program, profile), profile
         self.times: dict[str, float] = {}
         self.kernel = compiled(self.source)
@@ -158,7 +158,9 @@ class Grid:
             case "queue":
                 return getattr(self.around.queues[place.number], place.part)
             case "column":
-                return self.around.queues[place.number].column(int(place.part), self.arrays[int(place.part)])
+                return self.around.queues[place.number].column(
+                    int(place.part), self.arrays[int(place.part)], place.dtype
+                )
             case "bounds":
                 return self.bounds[place.number]
             case "law":

@@ -1,8 +1,10 @@
-"""The step list in pieces: what runs together in the loop, and which passes over memory can be one."""
+"""The step list in pieces: what runs together in the loop, which passes over memory are one, how wide indices are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+from numpy.typing import NDArray
 
 import bionet.spiking.program as p
 
@@ -83,3 +85,23 @@ def _independent(one: p.Operation, other: p.Operation) -> bool:
     if a is None or b is None:
         return False
     return not (a[1] & (b[0] | b[1]) or b[1] & a[0])
+
+
+def narrow_indices(program: p.Program, values: list[NDArray]) -> frozenset[int]:
+    """Return the arrays that hold for each synapse an index below 2**16: what they point into has no more elements.
+
+    Parameters
+    ----------
+    program : Program
+    values : list of array
+        The memory of the program's arrays.
+    """
+    found = set()
+    for each in program.operations:
+        if isinstance(each, p.Deliver):
+            for name in each.code.names.values():
+                if isinstance(name, p.Reference) and values[name.array].size <= 1 << 16:
+                    index = each.code.names.get(name.index)
+                    if isinstance(index, p.Reference):
+                        found.add(index.array)
+    return frozenset(found)

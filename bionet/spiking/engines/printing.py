@@ -36,7 +36,9 @@ class Source:
     hazards: int
 
 
-def print_program(program: p.Program, layouts: list[Layout], split: bool = False) -> Source:
+def print_program(
+    program: p.Program, layouts: list[Layout], split: bool = False, narrow: frozenset[int] = frozenset()
+) -> Source:
     """Print a program.
 
     Parameters
@@ -46,12 +48,14 @@ def print_program(program: p.Program, layouts: list[Layout], split: bool = False
         One for each pathway.
     split : bool
         Let each operation be run, and timed, on its own.
+    narrow : frozenset of int
+        The arrays of indices that 16 bits hold.
 
     Returns
     -------
     Source
     """
-    return _Printer(program, layouts, pieces=pieces(program, split)).print()
+    return _Printer(program, layouts, pieces=pieces(program, split), narrow=narrow).print()
 
 
 @dataclass

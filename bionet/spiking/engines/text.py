@@ -49,7 +49,8 @@ class Place:
 class Text:
     """The lines printed so far, and what they refer to.
 
-    Each name of an operation's code becomes a variable of its own: the name and the operation's number.
+    Each name of an operation's code becomes a variable of its own: the name and the operation's number. Of the indices
+    in ``narrow``, columns of 16 bits are made.
     """
 
     program: p.Program
@@ -67,6 +68,7 @@ class Text:
     entry: list[str] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
     sorted_pathway: int | None = None
+    narrow: frozenset[int] = frozenset()
 
     # Lines
 
@@ -150,7 +152,7 @@ class Text:
                     other = code.names[reference.index]
                     assert isinstance(other, p.Reference)
                     if other.index == "_idx" and self.sorted_pathway is not None:
-                        dtype = f"u{self.program.arrays[other.array].dtype}"
+                        dtype = "uint16" if other.array in self.narrow else f"u{self.program.arrays[other.array].dtype}"
                         place = f"{self.place('column', self.sorted_pathway, str(other.array), dtype)}[k]"
                     else:
                         place = f"{self.indices(other.array)}[{self.index(other.index, index)}]"
