@@ -112,7 +112,8 @@ class FusedCode(CodeObject):
                 if "cython" not in languages:
                     raise InputError(
                         f"{self.owner.name}: the function '{name}' has only {', '.join(languages)} code; expected "
-                        "Python or Cython code; let the Python function return the value, or choose cpp_standalone"
+                        "Python or Cython code; let the Python function return the value, give it "
+                        "@implementation('cython', ...), or run the script with set_device('cpp_standalone')"
                     )
                 return CythonCodeObject
         return NumpyCodeObject

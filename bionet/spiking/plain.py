@@ -91,18 +91,26 @@ def _compile(function: FunctionType) -> Callable[..., float] | None:
 
 
 def never_returns(function: Any) -> bool:
-    """Tell whether all that a user's function does is to raise, as those do whose code is for a compiler.
+    """Tell whether a user's function raises or does nothing, as those do whose code is for a compiler.
 
     Examples
     --------
     >>> def f(x):
     ...     raise NotImplementedError("use Cython")
-    >>> never_returns(f), never_returns(lambda x: x)
-    (True, False)
+    >>> def g(x): ...
+    >>> never_returns(f), never_returns(g), never_returns(lambda x: x)
+    (True, True, False)
     """
     if not isinstance(function, FunctionType):
-        return False
-    return not any(each.opname.startswith("RETURN") for each in dis.get_instructions(function))
+        return function is None
+    steps = list(dis.get_instructions(function))
+    # From Python 3.12 on a constant is loaded and returned at once.
+    returns = [(each, steps[max(k - 1, 0)]) for k, each in enumerate(steps) if each.opname.startswith("RETURN")]
+    return all(_is_nothing(each) or (each.opname == "RETURN_VALUE" and _is_nothing(last)) for each, last in returns)
+
+
+def _is_nothing(step: dis.Instruction) -> bool:
+    return step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval is None
 
 
 def is_pure(function: Any) -> bool:

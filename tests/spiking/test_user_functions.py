@@ -146,17 +146,46 @@ def compiled_only(language, code):
     return twice
 
 
-def test_functions_that_only_raise_never_return():
+def does_nothing(x):
+    """Say so."""
+
+
+def returns_nothing_or_something(x):
+    if x > 0:
+        return None
+    return x
+
+
+def test_functions_that_only_raise_or_do_nothing_never_return():
     assert never_returns(compiled_only("cpp", "").pyfunc._orig_func)
-    assert not never_returns(curve._orig_func)
+    assert never_returns(does_nothing)
+    assert never_returns(None)
+    assert not any(map(never_returns, (curve._orig_func, returns_nothing_or_something, lambda x: 0, np.sin)))
 
 
-def test_a_function_with_cpp_code_alone_is_refused_and_said():
+@pytest.mark.parametrize("python", ["raises", "nothing", "none"])
+def test_a_function_with_cpp_code_alone_is_refused_and_said(python):
     twice = compiled_only("cpp", "double twice(double x) { return 2*x; }")
+    if python != "raises":
+        twice = b2.Function(does_nothing if python == "nothing" else None, arg_units=[1], return_unit=1)
+        twice.implementations.add_implementation("cpp", "double twice(double x) { return 2*x; }")
     b2.set_device("bionet")
     group = NeuronGroup(2, "dv/dt = twice(v)/second : 1", method="euler", name="cells", namespace={"twice": twice})
     with pytest.raises(InputError, match="cells: the function 'twice' has only cpp code; expected Python or Cython"):
         Network(group).run(1 * ms)
+
+
+def test_a_function_with_cpp_code_and_code_for_numpy_runs_by_numpy():
+    twice = compiled_only("cpp", "double twice(double x) { return 2*x; }")
+    twice.implementations.add_implementation("numpy", np.vectorize({1.0: 2.0}.get))
+    b2.set_device("bionet")
+    group = NeuronGroup(2, "v : 1", name="cells", namespace={"twice": twice})
+    group.run_regularly("v = twice(v)")
+    group.v = 1
+    network = Network(group)
+    network.run(0.1 * ms)
+    assert group.v[:].tolist() == [2.0, 2.0]
+    assert {each.place for each in explain(network).steps} >= {"Brian2 (numpy)"}
 
 
 def test_a_function_with_cython_code_alone_runs_outside_and_says_why():
