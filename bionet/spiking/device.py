@@ -8,6 +8,7 @@ import secrets
 import sys
 import time
 from dataclasses import asdict
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-_OPTIONS: dict[str, tuple[Any, ...]] = {"engine": ("grid", "event"), "rng": ("bionet", "numpy"), "threads": (1,)}
+_OPTIONS: dict[str, tuple[Any, ...]] = {"engine": ("grid", "event"), "rng": ("bionet", "numpy")}
 _MANY_SYNAPSES = 1e7
+_MANY_THREADS = 1024
 # What scripts give to any device, and this one has no use for.
 _IGNORED = {"directory", "with_output", "profile", "clean", "compile", "run", "debug", "build_on_run"}
 
@@ -51,7 +53,8 @@ class BionetDevice(RefusingDevice):
     """Runs Brian2's networks with bionet's engines; chosen by ``set_device("bionet")``.
 
     Options of ``set_device``: ``engine`` ("grid"), ``rng`` ("bionet": counter-based random numbers; "numpy": drawn as
-    Brian2's numpy target draws them, slowly, for comparisons), ``seed`` (a whole number; or call ``seed()``).
+    Brian2's numpy target draws them, slowly, for comparisons), ``seed`` (a whole number; or call ``seed()``), ``threads``
+    (of the grid; results are the same bits for any number; if absent, one).
     """
 
     def __init__(self) -> None:
@@ -60,6 +63,7 @@ class BionetDevice(RefusingDevice):
         self.randomness = Randomness(secrets.randbits(62))
         self.seeded, self.connections, self.quiet = False, 0, False
         self.engine = "grid"
+        self.threads: int | None = None
         self.left: Memory | None = None
         self.last_event: Event | None = None
         self.warned: set[str] = set()
@@ -77,12 +81,16 @@ class BionetDevice(RefusingDevice):
         for name, value in known.items():
             if name == "seed":
                 self.seed(int(value))
+            elif name == "threads":
+                _check_threads(value, known.get("engine", "grid"))
             elif name not in _OPTIONS:
-                raise InputError(f"set_device('bionet'): no option {name!r}{suggest(name, [*_OPTIONS, 'seed'])}")
+                choices = [*_OPTIONS, "seed", "threads"]
+                raise InputError(f"set_device('bionet'): no option {name!r}{suggest(name, choices)}")
             elif value not in _OPTIONS[name]:
                 choices = ", ".join(map(repr, _OPTIONS[name]))
                 raise InputError(f"set_device('bionet'): {name}: got {value!r}; expected one of {choices}")
         self.rng, self.engine = known.get("rng", "bionet"), known.get("engine", "grid")
+        self.threads = known.get("threads")
         # Brian2 gives these back when it returns to this device, which is no reason to draw the same numbers again.
         super().activate(build_on_run, **{name: value for name, value in options.items() if name != "seed"})
 
@@ -250,7 +258,7 @@ class BionetDevice(RefusingDevice):
         )
         if profile is None:
             profile = self.build_options.get("profile", False)
-        engine = Grid(reading.program, around, self.randomness, bool(profile))
+        engine = self._grid(reading, around, bool(profile))
         progress.begin()
         Network._globally_running = True
         try:
@@ -264,6 +272,17 @@ class BionetDevice(RefusingDevice):
         progress.report_end()
         network.after_run()
         network._profiling_info = [(name, spent * second) for name, spent in engine.times.items()] if profile else None
+
+    def _grid(self, reading: Reading, around: Surroundings, profile: bool) -> Grid:
+        threads = 1 if profile else self.threads or 1
+        if threads > 1:
+            # One thread needs nothing of this.
+            from bionet.spiking.engines.shared_grid import SharedGrid
+
+            return SharedGrid(reading.program, around, self.randomness, threads)
+        for queue in around.queues:
+            queue.unite()
+        return Grid(reading.program, around, self.randomness, profile)
 
     def _run_events(
         self,
@@ -315,6 +334,20 @@ class BionetDevice(RefusingDevice):
                     "outside",
                     once=True,
                 )
+
+
+def _check_threads(threads: Any, engine: str) -> None:
+    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
+    if threads is not None and not (whole and 1 <= threads <= _MANY_THREADS):
+        raise InputError(
+            f"set_device('bionet'): threads: got {threads!r}; expected a whole number from 1 to {_MANY_THREADS}, such "
+            "as 2, or None"
+        )
+    if engine == "event" and threads not in (None, 1):
+        raise InputError(
+            f"set_device('bionet'): threads: got {threads} with engine='event', which runs on one thread; expected 1; "
+            "leave threads away"
+        )
 
 
 def _refuse_changing_delays(objects: list[Any]) -> None:

@@ -8,7 +8,8 @@ source, within a group by synapse: the order in which Brian2 delivers, hence the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -99,6 +100,26 @@ def _groups(starts, order, steps):
     return first, begin[: n + 1].copy(), delay[:n].copy()
 
 
+@njit(cache=True)
+def _owned(order, groups, begin, owner, low, high):
+    """Return which of the synapses of groups have an owner in [low, high), in order, and where each group begins."""
+    part = np.empty(groups + 1, np.int32)
+    n = 0
+    for k in range(begin[groups]):
+        n += low <= owner[order[k] if order.size else k] < high
+    found = np.empty(n, np.int32)
+    n = 0
+    for group in range(groups):
+        part[group] = n
+        for k in range(begin[group], begin[group + 1]):
+            synapse = order[k] if order.size else k
+            if low <= owner[synapse] < high:
+                found[n] = synapse
+                n += 1
+    part[groups] = n
+    return found, part
+
+
 class SpikeQueue:
     """The pathway of a set of synapses: who is reached by whom, after how many steps, and what is under way.
 
@@ -124,6 +145,8 @@ class SpikeQueue:
     stray_begin, stray_end, strays : arrays of int64, int64, int32
         Places in ``order`` of single synapses due in each slot: what was under way when connections, delays or
         ``dt`` changed.
+    parts : list of SpikeQueue
+        Where several threads run the network, the queue of each one's synapses; spikes are then under way in these.
     """
 
     def __init__(self, source_start: int, source_end: int) -> None:
@@ -136,6 +159,8 @@ class SpikeQueue:
         self._order: NDArray | None = np.empty(0, np.int32)
         self._sources = np.empty(0, np.int32)
         self._columns: dict[int, NDArray] = {}
+        self.parts: list[SpikeQueue] = []
+        self._division: Hashable = None
         self._make_ring(1, 1, 0, 0)
         self._place([])
 
@@ -163,11 +188,12 @@ class SpikeQueue:
             Of the column; it holds all values.
         """
         if key not in self._columns or self._columns[key].dtype != dtype:
-            column = self._columns[key] = np.empty(values.size, dtype)
+            n = values.size if self._order is None else self._order.size
+            column = self._columns[key] = np.empty(n, dtype)
             if self._order is None:
                 _column(self._sources, self.source_start, self.begin, values, column)
             else:
-                for part in _parts(values.size):
+                for part in _parts(n):
                     column[part] = values[self.order[part]]
         return self._columns[key]
 
@@ -198,7 +224,7 @@ class SpikeQueue:
         known = (dt, len(sources), len(delays), hashlib.sha256(np.ascontiguousarray(delays).data).digest())
         if known == self._known:
             return
-        pending = self._pending(dt)
+        pending, self.parts = self._pending(dt), []
         # The old order goes before there is a new one.
         self._known, self._order = None, np.empty(0, np.int32)
         self._columns.clear()
@@ -249,6 +275,8 @@ class SpikeQueue:
 
     def _pending(self, dt: float | None) -> list[tuple[int, NDArray]]:
         """Return what is under way: (steps of ``dt`` from now, synapses), soonest first."""
+        if self.parts:
+            return sorted((due for part in self.parts for due in part._pending(dt)), key=lambda due: due[0])
         n_slots, current = int(self.shape[0]), int(self.shape[3])
         pending = [(ahead, self._due((current + ahead) % n_slots)) for ahead in range(n_slots)]
         scale = 1.0 if self.dt is None or dt is None else self.dt / dt
@@ -269,11 +297,56 @@ class SpikeQueue:
         ends = np.cumsum([len(row) for row in joined])
         self.strays = np.concatenate(joined)
         if len(self.strays) and not self.in_order:
-            place = np.empty_like(self.order)
+            place = np.empty(self.order.max(initial=-1) + 1, np.int32)
             place[self.order] = np.arange(len(self.order), dtype=np.int32)
             self.strays = place[self.strays]
         self.stray_end = ends.astype(np.int64)
         self.stray_begin = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+
+    # Several threads
+
+    def divide(self, key: Hashable, owner: NDArray | None, borders: list[int]) -> list[SpikeQueue]:
+        """Return the queues of several threads: one for the synapses of each, which take over what is under way.
+
+        Parameters
+        ----------
+        key : hashable
+            Names the division: as long as it is the same, and the synapses are, so are the queues.
+        owner : array of int, shape (n_synapses,), or None
+            By which synapses are shared out; if None, by their number.
+        borders : list of int
+            Thread k has the synapses whose ``owner`` is at least ``borders[k]`` and less than ``borders[k + 1]``.
+        """
+        if not self.parts or key != self._division:
+            pending = self._pending(None)
+            number = np.arange(self.begin[-1], dtype=np.int32) if owner is None else owner
+            self.parts = [self._part(number, low, high) for low, high in pairwise(borders)]
+            for part, (low, high) in zip(self.parts, pairwise(borders), strict=True):
+                part._place([(ahead, due[(number[due] >= low) & (number[due] < high)]) for ahead, due in pending])
+            self._division = key
+            self._place([])
+        return self.parts
+
+    def unite(self) -> None:
+        """Take back what is under way in the queues of several threads."""
+        if self.parts:
+            pending, self.parts = self._pending(None), []
+            self._place(pending)
+
+    def _part(self, owner: NDArray, low: int, high: int) -> SpikeQueue:
+        part = SpikeQueue(self.source_start, self.source_end)
+        part.homogeneous, part.in_order, part.dt = self.homogeneous, False, self.dt
+        part._order, part.begin = _owned(self.order, self.begin.size - 1, self.begin, owner, low, high)
+        most = 0
+        if not self.homogeneous:
+            here = np.diff(part.begin) > 0
+            part.begin, part.delay = np.append(part.begin[:-1][here], part.begin[-1]), self.delay[here]
+            part.first = np.append(0, np.cumsum(here, dtype=np.int32))[self.first].astype(np.int32)
+            most = int(np.bincount(part.delay).max(initial=0))
+        part._make_ring(
+            int(self.shape[0]), max(4 * most, _FEW, self.n_sources * self.homogeneous), int(self.shape[2]), most
+        )
+        return part
 
     # What Brian2's own code objects ask of a queue.
 
@@ -309,6 +382,7 @@ class SpikeQueue:
 
     def _restore_from_full_state(self, state: tuple[float | None, list[tuple[int, NDArray]]] | None) -> None:
         dt, pending = state or (None, [])
+        self.parts = []
         if any(due.size and due.max() >= self._sources.size for _, due in pending):
             # There will be more synapses than have been sorted: until they are, places are those of the synapses.
             self.in_order, self._order, self.dt = True, np.empty(0, np.int32), dt

@@ -89,8 +89,7 @@ class Grid:
         self, program: p.Program, surroundings: Surroundings, randomness: Randomness, profile: bool = False
     ) -> None:
         self.program, self.around, self.randomness = program, surroundings, randomness
-        layouts = [Layout(each.homogeneous, each.in_order) for each in surroundings.queues]
-        self.source = printing.print_program(program, layouts, profile, narrow_indices(program, surroundings.values()))
+        self.source = self._printed(profile)
         self.pieces, self.profile = pieces(program, profile), profile
         self.times: dict[str, float] = {}
         self.kernel = compiled(self.source)
@@ -117,6 +116,14 @@ class Grid:
         self.bind()
         alone = program.operations if profile else program.outside()
         self.outside_clocks = sum({1 << each.clock for each in alone})
+
+    def _printed(self, profile: bool) -> printing.Source:
+        layouts = [Layout(each.homogeneous, each.in_order) for each in self.around.queues]
+        narrow = narrow_indices(self.program, self.around.values())
+        return printing.print_program(self.program, layouts, profile, narrow)
+
+    def _queues(self) -> list[SpikeQueue]:
+        return self.around.queues
 
     def _hazards(self) -> list[dict[str, NDArray]]:
         drawn = [each for each in self.program.operations if isinstance(each, p.Threshold) and each.hazard is not None]
@@ -205,9 +212,13 @@ class Grid:
         control[printing.SEGMENT], control[printing.LIMIT] = segment, limit
         control[printing.STOP_CLOCKS], control[printing.TICK] = stop_clocks, tick
         control[printing.DRAW] = self.randomness.draw
-        self.kernel(self.table, self.sizes, self.program.floats, self.program.integers, control, self.keys)
+        self._call()
         self.randomness.draw = int(control[printing.DRAW])
         return int(control[printing.STATUS])
+
+    def _call(self) -> None:
+        values = self.program.floats, self.program.integers
+        self.kernel(self.table, self.sizes, *values, self.control, self.keys)
 
     def _step(self) -> None:
         """Run one step in which something outside the loop is due."""
@@ -243,7 +254,7 @@ class Grid:
         self._grow()
 
     def _grow(self) -> None:
-        for queue in self.around.queues:
+        for queue in self._queues():
             while queue.shape[4] + queue.shape[5] > queue.shape[1]:
                 queue.grow()
         self.bind()

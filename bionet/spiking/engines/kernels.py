@@ -55,7 +55,7 @@ def compiled(source: Source) -> Callable[..., None]:
     """
     own = {f"user_{name}": each.function for name, each in source.user_functions.items()}
     decorated = f'@njit("{_SIGNATURE}", nogil=True, error_model="numpy", cache={not own})\n'
-    text = _HEAD + decorated + source.text
+    text = _HEAD + source.head + decorated + source.text
     key = hashlib.sha256((text + _environment()).encode()).hexdigest()[:40]
     # The same function of a user is the same object: what has been compiled for it stays good.
     key = "/".join([key, *(str(id(function)) for function in own.values())])
@@ -79,6 +79,7 @@ def _environment() -> str:
         "adaptive.py",
         "engines/event_queues.py",
         "engines/event_fronts.py",
+        "engines/threads.py",
         "../random.py",
     )
     parts = [bionet.__version__, numba.__version__, llvmlite.__version__, sys.version]

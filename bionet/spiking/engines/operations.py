@@ -26,15 +26,27 @@ class Operations(Text):
         place = FIRST_MONITOR + 2 * monitor
         return f"control[{place}]", f"control[{place + 1}]"
 
+    def ends(self, n: p.Constant) -> tuple[str, str]:
+        """Return between which elements, of n, a loop goes."""
+        return "uint64(0)", f"uint64({self.constant(n)})"
+
+    def span(self, n: p.Constant) -> str:
+        """Return the range of a loop over elements."""
+        return f"uint64({self.constant(n)})"
+
+    def collected(self, each: p.Threshold) -> str:
+        """Return the array into which events are collected."""
+        return self.indices(each.events)
+
     def update(self, each: p.Update, joined: tuple[int, p.Threshold] | None) -> None:
         """Print a loop over elements, and with it the threshold that was joined to it."""
         self.scalars(each.code)
-        n = self.constant(each.n)
+        self.constant(each.n)
         if joined is None:
             if each.code.vector:
                 place = len(self.lines)
                 self.ahead.append((each.n, []))
-                with self.block(f"for i in range(uint64({n})):"):
+                with self.block(f"for i in range({self.span(each.n)}):"):
                     self.elements(each.code, "i")
                 _, drawn = self.ahead.pop()
                 self.lines[place:place] = ["    " * self.depth + line for line in drawn]
@@ -54,11 +66,11 @@ class Operations(Text):
 
     def collecting(self, each: p.Threshold, number: int, update: p.Update | None) -> None:
         """Print the loop over blocks of elements that collects events, after an update of the same elements."""
-        n, events, own = self.constant(each.n), self.indices(each.events), self.operation
+        (begin, end), events, own = self.ends(each.n), self.collected(each), self.operation
         hits = self.place("hits", 0, "", "bool")
-        self.add("found = uint64(0)")
-        with self.block(f"for low in range(uint64(0), uint64({n}), uint64({BLOCK})):"):
-            self.add(f"high = min(low + uint64({BLOCK}), uint64({n}))")
+        self.add(f"found = {begin}")
+        with self.block(f"for low in range({begin}, {end}, uint64({BLOCK})):"):
+            self.add(f"high = min(low + uint64({BLOCK}), {end})")
             self.add("hit = False")
             with self.block("for i in range(low, high):"):
                 if update is not None:

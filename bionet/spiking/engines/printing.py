@@ -6,6 +6,7 @@ parameter sweep compiles nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import bionet.spiking.program as p
@@ -20,12 +21,15 @@ SEGMENT, LIMIT, STOP_CLOCKS, STATUS, STEPS, DRAW, TICK = range(7)
 DONE, OUTSIDE, ROOM, ENOUGH, UNSOUND = range(5)
 WHOLE_STEPS, NOTHING = -1, -2
 #: Every so many steps the state is looked at.
-_LOOK = 128
+LOOK = 128
 
 
 @dataclass
 class Source:
-    """The printed function ``run(table, sizes, floats, integers, control, keys)``, and what its arguments hold."""
+    """The printed function ``run(table, sizes, floats, integers, control, keys)``, and what its arguments hold.
+
+    ``head`` is text before it: what it calls beside the usual.
+    """
 
     text: str
     places: list[Place]
@@ -34,6 +38,7 @@ class Source:
     counts: list[p.Constant]
     user_functions: dict[str, p.UserFunction]
     hazards: int
+    head: str = ""
 
 
 def print_program(
@@ -55,14 +60,17 @@ def print_program(
     -------
     Source
     """
-    return _Printer(program, layouts, pieces=pieces(program, split), narrow=narrow).print()
+    return Printer(program, layouts, pieces=pieces(program, split), narrow=narrow).print()
 
 
 @dataclass
-class _Printer(Operations):
+class Printer(Operations):
+    """Prints the loop."""
+
     pieces: list[list[int] | p.Outside] = field(default_factory=list)
 
     def print(self) -> Source:
+        """Print all of it."""
         body = self.body()
         head = ["def run(table, sizes, floats, integers, control, keys):"]
         head += [f"    m{k} = view(table[{k}], sizes[{k}], {place.dtype})" for place, k in self.places.items()]
@@ -71,26 +79,14 @@ class _Printer(Operations):
         return Source(text, list(self.places), self.keys, self.laws, self.counts, self.user_functions, self.hazards)
 
     def body(self) -> list[str]:
+        """Print a step, again and again, and return its lines."""
         single = len(self.program.clocks) == 1
         monitors = self.program.n_monitors
         self.add("draw = control[5]")
         self.add("steps = 0")
         with self.block("while True:"):
             self.clocks(single, FIRST_MONITOR + 2 * monitors)
-            with self.block(f"if control[{SEGMENT}] == {WHOLE_STEPS}:"):
-                if states := self.states():
-                    sound = " and ".join(f"finite({self.array(number)})" for number in states)
-                    with self.block(f"if (over or steps % {_LOOK} == {_LOOK - 1}) and not ({sound}):"):
-                        self.add(f"control[{STATUS}] = {UNSOUND}")
-                        self.add("break")
-                stop = f"due & control[{STOP_CLOCKS}]"
-                for condition, status in (("over", DONE), (stop, OUTSIDE), (self.no_room(), ROOM)):
-                    with self.block(f"if {condition}:"):
-                        self.add(f"control[{STATUS}] = {status}")
-                        self.add("break")
-                with self.block(f"if steps == control[{LIMIT}]:"):
-                    self.add(f"control[{STATUS}] = {ENOUGH}")
-                    self.add("break")
+            self.look()
             self.segments(single)
             with self.block(f"if control[{SEGMENT}] == {WHOLE_STEPS} or control[{TICK}]:"):
                 self.ticks(single)
@@ -101,6 +97,23 @@ class _Printer(Operations):
         self.add(f"control[{DRAW}] = draw")
         self.add(f"control[{STEPS}] = steps")
         return self.lines
+
+    def look(self) -> None:
+        """Print what ends the loop before a step."""
+        with self.block(f"if control[{SEGMENT}] == {WHOLE_STEPS}:"):
+            if states := self.states():
+                sound = " and ".join(f"finite({self.array(number)})" for number in states)
+                with self.block(f"if (over or steps % {LOOK} == {LOOK - 1}) and not ({sound}):"):
+                    self.add(f"control[{STATUS}] = {UNSOUND}")
+                    self.add("break")
+            stop = f"due & control[{STOP_CLOCKS}]"
+            for condition, status in (("over", DONE), (stop, OUTSIDE), (self.no_room(self.program.operations), ROOM)):
+                with self.block(f"if {condition}:"):
+                    self.add(f"control[{STATUS}] = {status}")
+                    self.add("break")
+            with self.block(f"if steps == control[{LIMIT}]:"):
+                self.add(f"control[{STATUS}] = {ENOUGH}")
+                self.add("break")
 
     def clocks(self, single: bool, first_end: int) -> None:
         """Print which clocks are due, as Brian2 decides it: those within 1e-4 of a step of the earliest."""
@@ -126,16 +139,17 @@ class _Printer(Operations):
                 self.add(f"due |= {1 << k}")
 
     def ticks(self, single: bool) -> None:
+        """Print how the clocks that are due go on."""
         for k, clock in enumerate(self.program.clocks):
             with self.block("if True:" if single else f"if due & {1 << k}:"):
                 timestep = f"{self.array(clock.timestep)}[0]"
                 self.add(f"{timestep} += 1")
                 self.add(f"{self.array(clock.t)}[0] = {timestep} * {self.array(clock.dt)}[0]")
 
-    def no_room(self) -> str:
+    def no_room(self, operations: Iterable[p.Operation]) -> str:
         """Return the condition that a buffer may not hold what one more step can bring."""
         conditions = []
-        for each in self.program.operations:
+        for each in operations:
             if isinstance(each, p.RecordEvents):
                 count, room = self.counter(each.monitor)
                 conditions.append(f"{count} + {self.size(each.events)} > {room}")
@@ -170,6 +184,7 @@ class _Printer(Operations):
                     self.segment(operations, single)
 
     def segment(self, operations: list[tuple[int, p.Operation]], single: bool) -> None:
+        """Print operations that run one after another."""
         for number, each, threshold in joined(operations, self.program):
             self.operation = number
             if single:
@@ -179,6 +194,7 @@ class _Printer(Operations):
                     self.one(each, threshold)
 
     def one(self, each: p.Operation, joined: tuple[int, p.Threshold] | None) -> None:
+        """Print an operation."""
         match each:
             case p.Update():
                 self.update(each, joined)

@@ -272,8 +272,13 @@ class Text:
         n, lines = self.ahead[-1]
         self.counts.append(n)
         counts = self.place("counts", len(self.counts) - 1, "", "float64")
-        lines.append(f"fill_from_table({counts}, {columns}, {self.key()}, draw, 0)")
+        out, first = self.drawn_ahead(counts, n)
+        lines.append(f"fill_from_table({out}, {columns}, {self.key()}, draw, {first})")
         return f"{counts}[i]"
+
+    def drawn_ahead(self, counts: str, n: p.Constant) -> tuple[str, str]:
+        """Return where draws made ahead of a loop over n elements go, and which is the first."""
+        return counts, "0"
 
     def table(self, table: p.Table, arguments: list[str]) -> str:
         """Return the source of a look-up in a table of times."""

@@ -1,0 +1,134 @@
+"""The ``grid`` engine on several threads: the same numbers as on one, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bionet.spiking.program as p
+from bionet.spiking.engines import printing
+from bionet.spiking.engines.grid import Grid, Randomness, Surroundings
+from bionet.spiking.engines.runtime import address
+from bionet.spiking.engines.shared_printing import print_shared
+from bionet.spiking.engines.sharing import Sharing, Split
+from bionet.spiking.engines.text import Layout, Place
+from bionet.spiking.engines.threads import Crew, border
+from bionet.spiking.pathways import SpikeQueue
+
+
+class SharedGrid(Grid):
+    """A compiled program that several threads run.
+
+    Parameters
+    ----------
+    program : Program
+    surroundings : Surroundings
+    randomness : Randomness
+        Advanced by the run.
+    n_threads : int
+        At least two.
+    """
+
+    def __init__(self, program: p.Program, surroundings: Surroundings, randomness: Randomness, n_threads: int) -> None:
+        self.n_threads = n_threads
+        values = surroundings.values()
+        self.sharing = Sharing(
+            program, [each.size for each in values], [int(each.begin[-1]) for each in surroundings.queues]
+        )
+        self.parts = {
+            number: self._divided(program, surroundings.queues[number], split, values)
+            for number, split in self.sharing.splits.items()
+        }
+        self.crew = Crew(n_threads)
+        self.mine = [np.array([thread, n_threads]) for thread in range(n_threads)]
+        self.common: dict[Place, NDArray] = {}
+        # The first thread's memory is the network's; what each has by itself, the others have copies of.
+        self.copies: dict[tuple[int, Place], NDArray] = {}
+        self.renewed: list[tuple[NDArray, NDArray]] = []
+        self.others: list[tuple[NDArray, NDArray]] = []
+        super().__init__(program, surroundings, randomness)
+
+    def _divided(self, program: p.Program, queue: SpikeQueue, split: Split, values: list[NDArray]) -> list[SpikeQueue]:
+        borders = [border(split.n, k, self.n_threads) for k in range(self.n_threads + 1)]
+        if split.index is None:
+            return queue.divide((self.n_threads, None), None, borders)
+        index = program.arrays[split.index]
+        return queue.divide((self.n_threads, split.n, index.owner, index.name), values[split.index], borders)
+
+    def _printed(self, profile: bool) -> printing.Source:
+        layouts = [
+            Layout(each.homogeneous, each.in_order and number not in self.parts)
+            for number, each in enumerate(self.around.queues)
+        ]
+        source, self.n_meetings = print_shared(self.program, layouts, self.sharing)
+        return source
+
+    def _queues(self) -> list[SpikeQueue]:
+        whole = [each for number, each in enumerate(self.around.queues) if number not in self.parts]
+        return whole + [each for parts in self.parts.values() for each in parts]
+
+    # Memory
+
+    def bind(self) -> None:
+        """Take the addresses of all memory, for each thread."""
+        super().bind()
+        self.renewed, self.others = [], []
+        for thread in range(1, self.n_threads):
+            table, sizes = self.table.copy(), self.sizes.copy()
+            for k, place in enumerate(self.source.places):
+                memory = self._own_memory(place, thread)
+                if memory is not None:
+                    table[k], sizes[k] = address(memory), memory.size
+            self.others.append((table, sizes))
+
+    def _memory(self, place: Place) -> NDArray | None:
+        if place.kind == "meeting":
+            return self.crew.meeting
+        if place.kind == "found":
+            return self.common.setdefault(place, np.zeros(8 * self.n_threads, np.int64))
+        if place.kind == "segments":
+            return self.common.setdefault(place, np.empty_like(self.arrays[int(place.part)]))
+        own = self._own_memory(place, 0)
+        return super()._memory(place) if own is None else own
+
+    def _own_memory(self, place: Place, thread: int) -> NDArray | None:
+        """Return what a thread has by itself; None if that is everybody's, or the first thread's."""
+        match place.kind:
+            case "mine":
+                return self.mine[thread]
+            case "queue" if place.number in self.parts:
+                return getattr(self.parts[place.number][thread], place.part)
+            case "column" if place.number in self.parts:
+                array = int(place.part)
+                return self.parts[place.number][thread].column(array, self.arrays[array], place.dtype)
+            case "array" if place.number in self.sharing.private and thread:
+                return self._copy(place, thread)
+            case "hazard" | "hits" if thread:
+                return self._copy(place, thread)
+        return None
+
+    def _copy(self, place: Place, thread: int) -> NDArray:
+        original = super()._memory(place)
+        assert original is not None
+        copy = self.copies.get((thread, place))
+        if copy is None or copy.size != original.size:
+            copy = self.copies[thread, place] = original.copy()
+        self.renewed.append((copy, original))
+        return copy
+
+    # Running
+
+    def run(self, ends: list[int]) -> None:
+        """Run until each clock has reached its end (in steps), or until told to stop."""
+        try:
+            super().run(ends)
+        finally:
+            self.crew.leave()
+
+    def _call(self) -> None:
+        for copy, original in self.renewed:
+            copy[:] = original
+        values = self.program.floats, self.program.integers
+        mine = [(self.table, self.sizes, *values, self.control, self.keys)]
+        others = [(*each, *values, self.control.copy(), self.keys) for each in self.others]
+        self.crew.run(self.kernel, mine + others)
