@@ -80,7 +80,7 @@ class Agenda:
         codes += [each.code for each in self.network.sources if isinstance(each, PoissonSource)]
         times: set[float] = set()
         for table in {each.array: each for code in codes for each in tables(code)}.values():
-            values, dt = self.engine.arrays[table.array], self.engine._table_dt(table)
+            values, dt = self.engine.arrays[table.array], self.engine.values.step_of(table)
             changes = 1 + np.flatnonzero(np.any(np.atleast_2d(np.diff(values, axis=0).T).T != 0, axis=-1))
             times |= {float(k * dt) for k in changes if self.start < k * dt < self.end}
         self.add(sorted(times), "before_start", self.engine.switch)

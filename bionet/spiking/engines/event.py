@@ -21,11 +21,12 @@ from bionet.spiking.continuous import Continuous, PoissonSource
 from bionet.spiking.emissions import Emissions
 from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_flights import Flights, Fronts
-from bionet.spiking.engines.event_memory import Accuracy, Memory, Surroundings, Time
+from bionet.spiking.engines.event_memory import LINE, Accuracy, Memory, Surroundings, Time, aligned_zeros
 from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
 from bionet.spiking.engines.event_refusals import refuse_delay, refuse_endless
 from bionet.spiking.engines.event_text import EventText
+from bionet.spiking.engines.event_values import Values
 from bionet.spiking.engines.grid import Randomness
 from bionet.spiking.engines.kernels import compiled_module
 from bionet.spiking.engines.runtime import address
@@ -38,10 +39,7 @@ from bionet.spiking.flow import (
     Flow,
     LinearSystem,
     NotLinearError,
-    evaluated,
     linear_system,
-    tables,
-    without_time,
 )
 
 #: Instants and windows between two returns to Python.
@@ -81,6 +79,7 @@ class Event:
         self.program = network.reading.program
         self.start, self.end = start, end
         self.arrays = around.values()
+        self.values = Values(self.program, self.arrays)
         # What an earlier run has left is in its windows.
         now = map(self._delays_now, (*network.changing.values(), *network.fronts.values()))
         self.length = memory.window or window_of([*network.delays, *now])
@@ -107,52 +106,18 @@ class Event:
     def _solve(self, number: int, t: float) -> ClosedForm | None:
         flow, system = self.network.flows[number], self.systems[number]
         try:
-            return None if system is None else closed_form(flow, system, self._values(flow.code, t), self.program)
+            return None if system is None else closed_form(flow, system, self.values.of(flow.code, t), self.program)
         except NotLinearError as error:
             self.why_integrated[flow.name] = str(error)
             return None
 
     def _delays_now(self, code: p.Code) -> NDArray:
         """Return delays that change, as they are at the beginning of the run [s]."""
-        found = self._computed(code, self.start)
+        found = self.values.computed(code, self.start)
         if DELAY in found:
             return np.atleast_1d(found[DELAY])
         length, velocity = np.broadcast_arrays(*(np.atleast_1d(found[name]) for name in (LENGTH, VELOCITY)))
         return length[velocity > 0] / velocity[velocity > 0]
-
-    def _computed(self, code: p.Code, t: float) -> dict[str, Any]:
-        """Return what the names of a group's code stand for at a time, and what the code computes of them."""
-        values = self._values(code, t)
-        for each in (*code.scalar, *code.vector):
-            values[each.target] = evaluated(without_time(each.value, code), values, code, self.program)
-        return values
-
-    def _values(self, code: p.Code, t: float) -> dict[str, Any]:
-        """Return what the names of a group's code stand for now."""
-        values: dict[str, Any] = {"_now": t, "t": t}
-        for name, reference in code.names.items():
-            if isinstance(reference, p.Reference) and name != "t":
-                memory = self.arrays[reference.array]
-                values[name] = memory[0] if reference.index == "0" else memory[self._at(code, reference.index)]
-        for table in tables(code):
-            values[f"table {table.array}"] = self._table(table)
-        return values
-
-    def _at(self, code: p.Code, index: str) -> Any:
-        if index == "_idx":
-            return slice(None)
-        reference = code.names[index]
-        assert isinstance(reference, p.Reference)
-        return self.arrays[reference.array][self._at(code, reference.index)]
-
-    def _table(self, table: p.Table) -> Callable[..., NDArray]:
-        values, dt = self.arrays[table.array], self._table_dt(table)
-        return lambda t, *column: values[
-            (min(max(math.floor(t / dt + 1e-9), 0), len(values) - 1), *(np.asarray(c, int) for c in column))
-        ]
-
-    def _table_dt(self, table: p.Table) -> float:
-        return float(self.program.floats[table.epsilon.slot] * self.program.integers[table.k.slot])
 
     # Memory
 
@@ -204,7 +169,7 @@ class Event:
         self.bind()
 
     def _rows(self, flow: Flow) -> NDArray:
-        rows = np.zeros((flow.n, self.layouts[self.network.flows.index(flow)].stride))
+        rows = aligned_zeros(flow.n, self.layouts[self.network.flows.index(flow)].stride)
         time, n = Time.of(self.start, self.length), len(flow.states)
         for k, array in enumerate(flow.states):
             rows[:, k] = self.arrays[array]
@@ -222,14 +187,14 @@ class Event:
         silent = np.flatnonzero(~free)
         if silent.size:
             n = len(flow.states)
-            until = last_spike + self._computed(flow.code, self.start)[REFRACTORY]
+            until = last_spike + self.values.computed(flow.code, self.start)[REFRACTORY]
             for i in silent:
                 ends = Time.of(float(np.broadcast_to(until, flow.n)[i]), self.length)
                 rows[i, n + 2 : n + 4] = ends.window, ends.offset
 
     def bind(self) -> None:
         """Take the addresses of all memory; Python code may have moved any of it."""
-        self.arrays = self.around.values()
+        self.arrays = self.values.arrays = self.around.values()
         places = list(self.text.places)
         self.held = [np.ascontiguousarray(self._memory(place)) for place in places]
         self.table = np.array([address(each) for each in self.held] or [0], np.int64)
@@ -436,7 +401,7 @@ class Event:
         found: dict[str, NDArray] = {each.name: np.array(each.rate) for each in self.network.drives}
         for each in self.network.sources:
             if isinstance(each, PoissonSource):
-                found[each.name] = np.asarray(self._computed(each.code, t)["_rate"], float)
+                found[each.name] = np.asarray(self.values.computed(each.code, t)["_rate"], float)
         return found
 
     def publish(self, t: float) -> None:
@@ -502,4 +467,5 @@ def _layout(flow: Flow, form: ClosedForm | None) -> FlowLayout:
     n = len(flow.states)
     if form is None:
         return FlowLayout(2 * n + TAIL + STEP)
-    return FlowLayout(n + TAIL, *form.shape[:3], *form.shape[3])
+    # A row is as long as a line of the cache, if it can be.
+    return FlowLayout(max(n + TAIL, LINE), *form.shape[:3], *form.shape[3])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 import bionet.spiking.program as p
@@ -83,3 +84,14 @@ class Surroundings:
     outside: Callable[[int, float], None]
     breathe: Callable[[float], bool]
     sources_of: Callable[[int], tuple[int, int, NDArray]]
+
+
+#: Numbers in a line of the cache.
+LINE = 8
+
+
+def aligned_zeros(n: int, width: int) -> NDArray:
+    """Return ``n`` rows of zeros, of which the first begins a line of the cache."""
+    memory = np.zeros(n * width + LINE)
+    start = -(memory.__array_interface__["data"][0] // memory.itemsize) % LINE
+    return memory[start : start + n * width].reshape(n, width)
