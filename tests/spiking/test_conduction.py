@@ -31,9 +31,16 @@ def line(times, model, on_pre, conduction=None, **values):
     return Network(source, cell, synapses, arrivals), arrivals, synapses
 
 
+def changing(times, **values):
+    """The same with a delay that every spike changes; ``d`` is the first one. One network, compiled once for all."""
+    model = "d : second\nn : 1\nfactor : 1\nstep : second\nspread : second"
+    code = "v_post += 1; n += 1; d = factor*d + step + spread*abs(sin(3*n))"
+    return line(times, model, code, conduction="d", **values)
+
+
 def test_a_delay_that_a_spike_shortens_counts_from_the_next_departure_on():
     times = np.arange(1, 7) * 0.02
-    net, arrivals, synapses = line(times, "d : second", "v_post += 1; d *= 0.5", conduction="d", d=16 * ms)
+    net, arrivals, synapses = changing(times, d=16 * ms, factor=0.5)
     net.run(0.2 * second)
     np.testing.assert_allclose(np.asarray(arrivals.t) - times, 16e-3 / 2.0 ** np.arange(6), rtol=1e-13)
     np.testing.assert_allclose(np.asarray(synapses.d), [16e-3 / 64], rtol=1e-15)
@@ -55,21 +62,21 @@ def test_a_delay_held_constant_gives_the_bits_of_a_fixed_one():
     net, fixed, _ = line(times, "", "v_post += 1", delay=1.7 * ms)
     net.run(2 * second)
     expected = np.asarray(fixed.t).copy()
-    net, held, _ = line(times, "d : second", "v_post += 1", conduction="d", d=1.7 * ms)
+    net, held, _ = changing(times, d=1.7 * ms, factor=1)
     net.run(2 * second)
     np.testing.assert_array_equal(np.asarray(held.t), expected)
 
 
 def test_no_spike_is_lost_or_doubled_however_delays_change():
-    stream = Stream(2, "histories")
-    times = np.cumsum(stream.uniform(1000) * 0.004)
-    net, _, synapses = line(times, "d : second\nn : 1", "n += 1; d = (1 + 9*rand())*ms", conduction="d", d=5 * ms)
+    times = np.cumsum(Stream(2, "histories").uniform(1000) * 0.004)
+    net, arrivals, synapses = changing(times, d=5 * ms, step=1 * ms, spread=9 * ms)
     net.run(times[-1] * second + 0.1 * second)
     assert synapses.n[0] == 1000
+    assert len(arrivals.t) == 1000
 
 
 def test_a_delay_out_of_bounds_is_said():
-    net, _, _ = line([0.01, 0.05], "d : second", "v_post += 1; d -= 9*ms", conduction="d", d=5 * ms)
+    net, _, _ = changing([0.01, 0.05], d=5 * ms, factor=1, step=-9 * ms)
     with pytest.raises(BionetError, match="axon_pre: the delay of synapse 0"):
         net.run(0.1 * second)
 
@@ -88,11 +95,10 @@ def test_an_unknown_variable_is_refused():
 
 def test_spikes_under_way_outlast_a_run():
     times = np.cumsum(Stream(3, "times").uniform(60) * 0.004)
-    model, code = "d : second\nn : 1", "v_post += 1; n += 1; d = (1 + 9*abs(sin(3*n)))*ms"
-    net, arrivals, _ = line(times, model, code, conduction="d", d=9 * ms)
+    net, arrivals, _ = changing(times, d=9 * ms, step=1 * ms, spread=9 * ms)
     net.run(0.2 * second)
     expected = np.asarray(arrivals.t).copy()
-    net, arrivals, _ = line(times, model, code, conduction="d", d=9 * ms)
+    net, arrivals, _ = changing(times, d=9 * ms, step=1 * ms, spread=9 * ms)
     for _ in range(20):
         net.run(10 * ms)
     np.testing.assert_array_equal(np.asarray(arrivals.t), expected)
