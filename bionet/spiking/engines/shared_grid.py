@@ -43,7 +43,7 @@ class SharedGrid(Grid):
         self.mine = [np.array([thread, n_threads]) for thread in range(n_threads)]
         self.common: dict[Place, NDArray] = {}
         # The first thread's memory is the network's; what each has by itself, the others have copies of.
-        self.copies: dict[tuple[int, Place], NDArray] = {}
+        self.copies: dict[tuple[int, str, int, str], NDArray] = {}
         self.renewed: list[tuple[NDArray, NDArray]] = []
         self.others: list[tuple[NDArray, NDArray]] = []
         super().__init__(program, surroundings, randomness)
@@ -110,9 +110,11 @@ class SharedGrid(Grid):
     def _copy(self, place: Place, thread: int) -> NDArray:
         original = super()._memory(place)
         assert original is not None
-        copy = self.copies.get((thread, place))
+        # One array may be read as numbers of several types.
+        name = (thread, place.kind, place.number, place.part)
+        copy = self.copies.get(name)
         if copy is None or copy.size != original.size:
-            copy = self.copies[thread, place] = original.copy()
+            copy = self.copies[name] = original.copy()
         self.renewed.append((copy, original))
         return copy
 
