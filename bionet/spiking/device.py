@@ -53,8 +53,8 @@ class BionetDevice(RefusingDevice):
     """Runs Brian2's networks with bionet's engines; chosen by ``set_device("bionet")``.
 
     Options of ``set_device``: ``engine`` ("grid"), ``rng`` ("bionet": counter-based random numbers; "numpy": drawn as
-    Brian2's numpy target draws them, slowly, for comparisons), ``seed`` (a whole number; or call ``seed()``), ``threads``
-    (of the grid; results are the same bits for any number; if absent, one).
+    Brian2's numpy target draws them, slowly, for comparisons), ``seed`` (a whole number; or call ``seed()``),
+    ``threads`` (of the grid engine; results are the same bits for any number; if absent, as many as pay).
     """
 
     def __init__(self) -> None:

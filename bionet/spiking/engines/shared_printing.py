@@ -1,7 +1,7 @@
 """The source of the loop that several threads run together, each for elements of its own.
 
-It is that of one thread, with meetings in between. Arguments are each thread's own: what it has by itself (clocks, lists
-of events, the queues of its synapses) is found under the same names.
+It is that of one thread, with meetings in between. Each thread calls it with arguments of its own: what it has by
+itself (clocks, lists of events, the queues of its synapses) is found under the same names.
 """
 
 from __future__ import annotations
