@@ -30,6 +30,7 @@ from bionet.spiking.connect import create, recognise
 from bionet.spiking.engines.grid import Grid, Randomness, Surroundings
 from bionet.spiking.fused import FUSED, FusedCode
 from bionet.spiking.guards import check, check_solution, diverged, first_nonfinite
+from bionet.spiking.how_many_threads import how_many
 from bionet.spiking.pathways import SpikeQueue
 from bionet.spiking.reading import Reading, read
 from bionet.spiking.refusals import RefusingDevice, check_texts, check_traces, watch
@@ -84,8 +85,8 @@ class BionetDevice(RefusingDevice):
             elif name == "threads":
                 _check_threads(value, known.get("engine", "grid"))
             elif name not in _OPTIONS:
-                choices = [*_OPTIONS, "seed", "threads"]
-                raise InputError(f"set_device('bionet'): no option {name!r}{suggest(name, choices)}")
+                options_there = [*_OPTIONS, "seed", "threads"]
+                raise InputError(f"set_device('bionet'): no option {name!r}{suggest(name, options_there)}")
             elif value not in _OPTIONS[name]:
                 choices = ", ".join(map(repr, _OPTIONS[name]))
                 raise InputError(f"set_device('bionet'): {name}: got {value!r}; expected one of {choices}")
@@ -274,7 +275,7 @@ class BionetDevice(RefusingDevice):
         network._profiling_info = [(name, spent * second) for name, spent in engine.times.items()] if profile else None
 
     def _grid(self, reading: Reading, around: Surroundings, profile: bool) -> Grid:
-        threads = 1 if profile else self.threads or 1
+        threads = 1 if profile else how_many(reading, self.threads).number
         if threads > 1:
             # One thread needs nothing of this.
             from bionet.spiking.engines.shared_grid import SharedGrid

@@ -18,6 +18,7 @@ from brian2.stateupdaters.base import StateUpdateMethod, UnsupportedEquationsExc
 from bionet.errors import InputError
 from bionet.spiking.device import BionetDevice
 from bionet.spiking.explanation import Explanation, explanation
+from bionet.spiking.how_many_threads import how_many
 from bionet.spiking.reading import read
 from bionet.spiking.solutions import kept_solutions
 
@@ -96,7 +97,8 @@ def prepared(network: Network, namespace: dict[str, Any]) -> Explanation | Event
         Network.before_run.original_function(network, namespace)
     active = [each for each in network.sorted_objects if each.active]
     clocks = sorted(network._clocks, key=lambda clock: clock.name)
-    return explanation(network, read(active, clocks, get_device().rng), methods)
+    reading = read(active, clocks, get_device().rng)
+    return explanation(network, reading, methods, str(how_many(reading, get_device().threads)))
 
 
 @contextmanager

@@ -98,6 +98,8 @@ class Explanation:
         What the update of all states costs, estimated [seconds of one core per second of the network].
     n_steps : mapping of str to int
         How many steps each clock has made.
+    threads : str
+        How many threads run it, and why.
     """
 
     steps: tuple[Step, ...]
@@ -108,6 +110,7 @@ class Explanation:
     traces: float
     update: float
     n_steps: Mapping[str, int]
+    threads: str
 
     @property
     def in_events(self) -> float | None:
@@ -128,7 +131,7 @@ class Explanation:
         lines += _aligned([("object", "slot", "dt", "runs", "method", "n", ""), *map(_cells, self.steps)])
         if self.pathways:
             lines += ["", *_aligned([("pathway", "synapses", "delays"), *map(_way, self.pathways)])]
-        lines += ["", self._memory_line(), *self._bound()]
+        lines += ["", self._memory_line(), self.threads, *self._bound()]
         return "\n".join(lines + [f"steps made: {n} of {name}" for name, n in self.n_steps.items()])
 
     def _memory_line(self) -> str:
@@ -156,7 +159,7 @@ class Explanation:
         return [each.dt for each in self.steps]
 
 
-def explanation(network: Network, reading: Reading, methods: Mapping[str, str]) -> Explanation:
+def explanation(network: Network, reading: Reading, methods: Mapping[str, str], threads: str) -> Explanation:
     """Explain a network that has been prepared for a run and read.
 
     Parameters
@@ -165,6 +168,8 @@ def explanation(network: Network, reading: Reading, methods: Mapping[str, str]) 
     reading : Reading
     methods : mapping of str to str
         The integration method of each group, by its name.
+    threads : str
+        How many threads run it, and why.
     """
     program, clocks, t = reading.program, reading.clocks, float(network.t_)
     objects = [each for each in network.sorted_objects if each.active]
@@ -181,8 +186,9 @@ def explanation(network: Network, reading: Reading, methods: Mapping[str, str]) 
         n_synapses=sum(len(each) for each in objects if isinstance(each, Synapses)),
         n_neurons=sum(map(len, updated)),
         traces=sum(each.row_size(program) / clocks[each.clock].dt_ for each in rows),
-        update=sum(_cost(each, program) / clocks[each.clock].dt_ for each in _of(program, p.Update)),
+        update=sum(update_cost(each, program) / clocks[each.clock].dt_ for each in _of(program, p.Update)),
         n_steps={each.name: int(each.variables["timestep"].get_value()[0]) for each in clocks} if t else {},
+        threads=threads,
     )
 
 
@@ -256,8 +262,9 @@ def _memory(objects: Iterable[BrianObject], reading: Reading) -> dict[str, int]:
         if isinstance(each, ArrayVariable) and getattr(each.owner, "name", None) in kinds:
             sizes[kinds[each.owner.name]] += np.asarray(each.get_value()).nbytes
     for queue in (each.queue for each in reading.pathways):
-        sizes["synapses"] += queue.nbytes
-        sizes["spikes under way"] += queue.ring.nbytes + queue.strays.nbytes
+        for part in (queue, *queue.parts):
+            sizes["synapses"] += part.nbytes
+            sizes["spikes under way"] += part.ring.nbytes + part.strays.nbytes
     return dict(sizes)
 
 
@@ -267,7 +274,7 @@ def _kind(owner: BrianObject) -> str:
     return "monitors" if isinstance(owner, EventMonitor | StateMonitor | PopulationRateMonitor) else "state"
 
 
-def _cost(each: p.Update, program: p.Program) -> float:
+def update_cost(each: p.Update, program: p.Program) -> float:
     """Estimate the time of one update of all elements [s]."""
     code = each.code
     varying = {name for name, found in code.names.items() if isinstance(found, p.Reference) and found.index != "0"}

@@ -23,6 +23,7 @@ from brian2.devices.device import get_device
 from numba import njit
 
 from bionet.errors import BionetError, InputError
+from bionet.spiking import explain, how_many_threads
 from bionet.spiking.engines import grid
 from bionet.spiking.engines.shared_grid import SharedGrid
 from bionet.spiking.engines.sharing import ALONE, EACH, OWN
@@ -326,6 +327,40 @@ def test_one_that_fails_leaves_nobody_waiting(failing):
             crew.run(_fail, [(crew.meeting, me, 3, counts, np.array([failing])) for me in range(3)])
         assert counts[::8].tolist() == [1, 1, 1]
     crew.leave()
+
+
+@pytest.mark.parametrize(
+    ("n", "more", "n_cores", "number", "reason"),
+    [
+        (1000, "", 16, 1, "take only about 0.8 us in a step"),
+        (100_000, "", 1, 1, "as no second core is free"),
+        (100_000, "", 2, 2, "as they share updates that take about 80 us in a step"),
+        (100_000, "", 64, 5, "as they share updates"),
+        (100_000, "outside", 64, 1, "calling them again takes 100 us"),
+        (100_000, "alone", 2, 2, "one thread alone does gaps_summed_variable_total_post"),
+    ],
+)
+def test_as_many_threads_as_pay(n, more, n_cores, number, reason, monkeypatch):
+    monkeypatch.setattr(how_many_threads, "free_cores", lambda: n_cores)
+    with device("bionet"):
+        cells = NeuronGroup(n, "dv/dt = (total - v)/(5*ms) : 1\ntotal : 1", method="euler", name="cells")
+        objects = [cells]
+        if more == "alone":
+            gaps = Synapses(cells, cells, "total_post = v_pre : 1 (summed)", name="gaps")
+            gaps.connect(i=[0], j=[1])
+            objects.append(gaps)
+        if more == "outside":
+            objects.append(network_operation(lambda: None))
+        said = explain(Network(objects)).threads
+        assert said.startswith(f"threads: {number}, ")
+        assert reason in said
+        assert said in str(explain(Network(objects)))
+
+
+def test_a_number_asked_for_is_obeyed(monkeypatch):
+    monkeypatch.setattr(how_many_threads, "free_cores", lambda: 1)
+    with device("bionet", threads=3):
+        assert explain(relay()).threads == "threads: 3, as asked for"
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True, 10**6])

@@ -131,6 +131,6 @@ class SharedGrid(Grid):
         for copy, original in self.renewed:
             copy[:] = original
         values = self.program.floats, self.program.integers
-        mine = [(self.table, self.sizes, *values, self.control, self.keys)]
+        mine = self.table, self.sizes, *values, self.control, self.keys
         others = [(*each, *values, self.control.copy(), self.keys) for each in self.others]
-        self.crew.run(self.kernel, mine + others)
+        self.crew.run(self.kernel, [mine, *others])

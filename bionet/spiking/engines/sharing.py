@@ -80,10 +80,10 @@ class Sharing:
         self.splits = self._splits()
         self.shares = [self._share(number, each) for number, each in enumerate(program.operations)]
 
-    def n_own(self) -> int:
-        """Return how many updates of states the threads share."""
+    def done_by(self, kind: str) -> list[p.Operation]:
+        """Return the operations that are shared in one way."""
         pairs = zip(self.program.operations, self.shares, strict=True)
-        return sum(isinstance(each, p.Update) and share.kind == OWN for each, share in pairs)
+        return [each for each, share in pairs if share.kind == kind]
 
     # Pathways
 
@@ -117,8 +117,9 @@ class Sharing:
         if not by:
             return _ELEMENT
         index = by.pop()
-        good = not by and isinstance(index, int) and self.sizes[index] == self.n_synapses[each.pathway]
-        return index if good and self._written_size(code, index) else None
+        if by or not isinstance(index, int) or self.sizes[index] != self.n_synapses[each.pathway]:
+            return None
+        return index if self._written_size(code, index) else None
 
     def _written_size(self, code: p.Code, index: int) -> int:
         """Return the size of all arrays that are written by these indices; 0 if they have several."""
@@ -168,7 +169,8 @@ class Sharing:
         """Add what code touches that goes through n elements, or through all of them in every thread."""
         written = code.arrays_written()
         for each in _references(code):
-            way, key = _way(code, each), _ANYONE
+            way = _way(code, each)
+            key: Hashable = _ANYONE
             if n is not None and way == _ELEMENT and self.sizes[each.array] == n:
                 key = (_ELEMENT, n) if split is None or split.index is None else split
             elif split is not None and way == split.index and self.sizes[each.array] == split.n:

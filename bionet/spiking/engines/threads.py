@@ -7,14 +7,14 @@ and then gives its core away at each look, so that threads get on where there ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import numpy as np
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 __all__ = ("ABORT", "MEETING", "border", "gather", "meet")
 
@@ -134,7 +134,7 @@ class Crew:
         self.meeting = np.zeros(MEETING, np.int64)
         self.others = ThreadPoolExecutor(n_threads - 1, thread_name_prefix="bionet")
 
-    def run(self, kernel: Callable[..., None], arguments: list[tuple[NDArray, ...]]) -> None:
+    def run(self, kernel: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
         """Run a kernel in each thread, with arguments of its own.
 
         The kernel begins with a meeting: where not all threads come to it, none has done anything.
@@ -152,7 +152,7 @@ class Crew:
         for each in futures:
             each.result()
 
-    def _run(self, kernel: Callable[..., None], arguments: tuple[NDArray, ...]) -> None:
+    def _run(self, kernel: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         try:
             kernel(*arguments)
         except BaseException:
