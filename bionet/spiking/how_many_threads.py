@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from numba.core import config
+
 import bionet.spiking.program as p
 from bionet.spiking.engines.sharing import ALONE, OWN, Sharing
 from bionet.spiking.explanation import update_cost
@@ -46,15 +48,16 @@ def how_many(reading: Reading, asked: int | None) -> Threads:
     program = reading.program
     updates = [each for each in program.operations if isinstance(each, p.Update)]
     dt = [clock.dt_ for clock in reading.clocks]
+    step = min(dt, default=0.0)
     if asked is not None:
         return Threads(asked, "as asked for" + (_left(_sharing(reading)) if asked > 1 else ""))
-    most, n_cores = sum(update_cost(each, program) / dt[each.clock] for each in updates) * min(dt), free_cores()
+    most, n_cores = sum(update_cost(each, program) * step / dt[each.clock] for each in updates), free_cores()
     if n_cores == 1 or _best(most, 0.0, n_cores) == 1:
         return Threads(1, _too_little(most) if n_cores > 1 else "as no second core is free")
     sharing = _sharing(reading)
     own = [each for each in sharing.done_by(OWN) if isinstance(each, p.Update)]
-    work = sum(update_cost(each, program) / dt[each.clock] for each in own) * min(dt)
-    calls = sum(_CALL / dt[each.clock] for each in program.outside()) * min(dt)
+    work = sum(update_cost(each, program) * step / dt[each.clock] for each in own)
+    calls = sum(_CALL * step / dt[each.clock] for each in program.outside())
     number = _best(work, calls, n_cores)
     if number == 1:
         return Threads(1, _too_little(work, calls))
@@ -89,7 +92,11 @@ def _sharing(reading: Reading) -> Sharing:
 
 
 def free_cores() -> int:
-    """Return how many of the cores that this process may use are idle, but for the one it runs on."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return max(1, min(usable, round((os.cpu_count() or usable) - max(busy - 1.0, 0.0))))
+    """Return how many cores are there for threads: no more than Numba may take, and than others leave idle.
+
+    Numba takes what the process may use, or fewer if ``NUMBA_NUM_THREADS`` says so.
+    """
+    usable = config.NUMBA_NUM_THREADS
+    # This process was busy itself.
+    others = max(os.getloadavg()[0] - 1.0, 0.0)
+    return max(1, min(usable, round((os.cpu_count() or usable) - others)))

@@ -352,6 +352,7 @@ class SpikeQueue:
 
     def push(self, events: NDArray) -> None:
         """Send the events of these sources on their way."""
+        self.unite()
         n_slots, current = int(self.shape[0]), int(self.shape[3])
         for source in events:
             if self.source_start <= source < self.source_end:
@@ -368,10 +369,12 @@ class SpikeQueue:
 
     def peek(self) -> NDArray:
         """Return the synapses that are reached now, in order."""
+        self.unite()
         return self._due(int(self.shape[3]))
 
     def advance(self) -> None:
         """Go on to the next step."""
+        self.unite()
         slot = int(self.shape[3])
         self.fill[slot] = 0
         self.stray_end[slot] = self.stray_begin[slot]

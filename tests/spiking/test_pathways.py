@@ -166,3 +166,47 @@ def test_targets_take_two_bytes_where_that_is_enough(n, dtype):
     assert [column.dtype.name for column in queue._columns.values()] == [dtype]
     assert got["cells"]["v"].sum() == 6
     assert differences(run_on("numpy", build), got) == []
+
+
+@pytest.mark.parametrize("kind", ["heterogeneous", "homogeneous", "sorted"])
+def test_queues_of_several_threads_hold_together_what_one_does(kind):
+    random, sources, delays = random_pathway(2)
+    targets = random.integers(0, 9, len(sources)).astype(np.int32)
+    if kind == "sorted":
+        order = np.lexsort((np.floor(delays / DT + 0.5), sources))
+        sources, delays = sources[order], delays[order]
+    delays = delays[:1] if kind == "homogeneous" else delays
+    one, several = SpikeQueue(3, 15), SpikeQueue(3, 15)
+    for queue in (one, several):
+        queue.prepare(delays, DT, sources)
+        queue.push(np.arange(15))
+        queue.advance()
+    borders = [0, 2, 2, 9]
+    parts = several.divide("targets", targets, borders)
+    assert several.divide("targets", targets, borders) is parts
+    for _ in range(30):
+        spikes = np.flatnonzero(random.random(17) < 0.3)
+        for queue in (one, *parts):
+            queue.push(spikes)
+        due = one.peek()
+        for part, low, high in zip(parts, borders, borders[1:], strict=False):
+            own = (targets[due] >= low) & (targets[due] < high)
+            assert np.array_equal(part.peek(), due[own])
+        for queue in (one, *parts):
+            queue.advance()
+    # By number instead of target, and then one again: what is under way comes along.
+    several.divide("numbers", None, [0, 40, 90])
+    for (ahead, due), (expected_ahead, expected) in zip(_by_time(several), _by_time(one), strict=True):
+        assert ahead == expected_ahead
+        assert np.array_equal(due, expected)
+    several.unite()
+    assert several.parts == []
+    assert np.array_equal(np.sort(several.peek()), np.sort(one.peek()))
+
+
+def _by_time(queue):
+    """Return the synapses under way by time, sorted: the order across threads is none."""
+    found: dict[int, list] = {}
+    for ahead, due in queue._pending(None):
+        found.setdefault(ahead, []).append(due)
+    return [(ahead, np.sort(np.concatenate(due))) for ahead, due in sorted(found.items())]

@@ -105,14 +105,26 @@ def test_a_network_of_everything_is_the_same_on_any_number_of_threads():
         assert differences(one, run_on("bionet", many, threads=n_threads), 0) == [], n_threads
 
 
-@pytest.mark.parametrize("seed", [3, 9])
-def test_a_random_model_is_the_same_on_two_threads(seed):
+def is_the_same_on_more_threads(seed):
     def build():
         names: dict = {}
         exec(compile(write(seed).text, "<script>", "exec"), names)
         return names["net"]
 
-    assert differences(run_on("bionet", build, threads=1), run_on("bionet", build, threads=2), 0) == []
+    one = run_on("bionet", build, threads=1)
+    for n_threads in (2, 3):
+        assert differences(one, run_on("bionet", build, threads=n_threads), 0) == [], n_threads
+
+
+@pytest.mark.parametrize("seed", [3, 9])
+def test_a_random_model_is_the_same_on_more_threads(seed):
+    is_the_same_on_more_threads(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(60))
+def test_one_of_many_random_models_is_the_same_on_more_threads(seed):
+    is_the_same_on_more_threads(seed)
 
 
 def relay(n=200):

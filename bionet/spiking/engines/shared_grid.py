@@ -35,6 +35,9 @@ class SharedGrid(Grid):
         self.sharing = Sharing(
             program, [each.size for each in values], [int(each.begin[-1]) for each in surroundings.queues]
         )
+        for number, queue in enumerate(surroundings.queues):
+            if number not in self.sharing.splits:
+                queue.unite()
         self.parts = {
             number: self._divided(program, surroundings.queues[number], split, values)
             for number, split in self.sharing.splits.items()
