@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -63,6 +64,26 @@ class Axons:
     @cached_property
     def inverse(self) -> NDArray:
         """Where each synapse lies in order."""
-        inverse = np.empty_like(self.order)
+        inverse = np.empty(self.order.max(initial=-1) + 1, self.order.dtype)
         inverse[self.order] = np.arange(len(self.order), dtype=self.order.dtype)
         return inverse
+
+
+def divided(axons: Axons, owner: NDArray, low: int, high: int) -> Axons:
+    """Return those of the axons' synapses that have an owner in [low, high).
+
+    Parameters
+    ----------
+    axons : Axons
+    owner : int array, shape (n_synapses,)
+        Of each synapse, in the order of the axons.
+    low, high : int
+    """
+    part = copy(axons)
+    part.__dict__.pop("inverse", None)
+    places = np.flatnonzero((owner >= low) & (owner < high))
+    part.starts = np.searchsorted(places, axons.starts).astype(np.int64)
+    part.order = (places if axons.in_order else axons.order[places]).astype(np.int32)
+    part.delay = axons.delay if axons.homogeneous else axons.delay[places]
+    part.in_order = False
+    return part

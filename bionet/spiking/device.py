@@ -55,7 +55,7 @@ class BionetDevice(RefusingDevice):
 
     Options of ``set_device``: ``engine`` ("grid"), ``rng`` ("bionet": counter-based random numbers; "numpy": drawn as
     Brian2's numpy target draws them, slowly, for comparisons), ``seed`` (a whole number; or call ``seed()``),
-    ``threads`` (of the grid engine; results are the same bits for any number; if absent, as many as pay).
+    ``threads`` (results are the same bits for any number; if absent, as many as pay on the grid, one for events).
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class BionetDevice(RefusingDevice):
             if name == "seed":
                 self.seed(int(value))
             elif name == "threads":
-                _check_threads(value, known.get("engine", "grid"))
+                _check_threads(value)
             elif name not in _OPTIONS:
                 options_there = [*_OPTIONS, "seed", "threads"]
                 raise InputError(f"set_device('bionet'): no option {name!r}{suggest(name, options_there)}")
@@ -337,17 +337,12 @@ class BionetDevice(RefusingDevice):
                 )
 
 
-def _check_threads(threads: Any, engine: str) -> None:
+def _check_threads(threads: Any) -> None:
     whole = isinstance(threads, Integral) and not isinstance(threads, bool)
     if threads is not None and not (whole and 1 <= threads <= _MANY_THREADS):
         raise InputError(
             f"set_device('bionet'): threads: got {threads!r}; expected a whole number from 1 to {_MANY_THREADS}, such "
             "as 2, or None"
-        )
-    if engine == "event" and threads not in (None, 1):
-        raise InputError(
-            f"set_device('bionet'): threads: got {threads} with engine='event', which runs on one thread; expected 1; "
-            "leave threads away"
         )
 
 

@@ -16,13 +16,16 @@ from brian2.core.network import Network
 from brian2.groups.group import CodeRunner
 from brian2.groups.neurongroup import StateUpdater
 from brian2.input.spikegeneratorgroup import SpikeGeneratorGroup
+from brian2.utils.logger import get_logger
 
 import bionet.spiking.program as p
 from bionet.spiking.continuous import Continuous, PoissonSource
 from bionet.spiking.engines.event import Event
 from bionet.spiking.engines.event_memory import Surroundings
+from bionet.spiking.engines.shared_event import SharedEvent
 from bionet.spiking.flow import tables
 
+logger = get_logger(__name__)
 Action = Callable[[float], None]
 # What is due at t in one of these slots comes before the spikes of t, everything else after them.
 _BEFORE_SPIKES = ("start", "groups", "thresholds")
@@ -173,7 +176,10 @@ def event_run(
         sources_of=lambda number: sources_of(reading.reading.pathways[number]),
     )
     start = float(network.t_)
-    engine = Event(reading, around, device.randomness, device.left, start, end)
+    rest = (reading, around, device.randomness, device.left, start, end)
+    engine = SharedEvent(device.threads, *rest) if (device.threads or 1) > 1 else Event(*rest)
+    if isinstance(engine, SharedEvent) and engine.why_alone:
+        logger.warn(f"one thread runs the network, not {device.threads}: {engine.why_alone}", "threads", once=True)
     agenda = Agenda(engine, reading, clocks, start, end)
     progress.begin()
     engine.run(agenda, sorted(agenda.borders))

@@ -382,13 +382,3 @@ def test_a_number_of_threads_that_cannot_be_is_refused(threads):
         device("bionet", threads=threads),
     ):
         pass
-
-
-def test_continuous_time_runs_on_one_thread():
-    with (
-        pytest.raises(InputError, match=r"threads: got 2 with engine='event'"),
-        device("bionet", engine="event", threads=2),
-    ):
-        pass
-    with device("bionet", engine="event", threads=1):
-        pass

@@ -17,10 +17,9 @@ from bionet.errors import BionetError
 from bionet.random import Stream
 from bionet.spiking.axons import Axons
 from bionet.spiking.closed_form import ClosedForm, closed_form
-from bionet.spiking.continuous import Continuous, PoissonSource
+from bionet.spiking.continuous import Continuous, PoissonDrive, PoissonSource
 from bionet.spiking.emissions import Emissions
-from bionet.spiking.engines.event_batches import LOT
-from bionet.spiking.engines.event_flights import Flights, Fronts
+from bionet.spiking.engines.event_hand import Hand
 from bionet.spiking.engines.event_memory import LINE, Accuracy, Memory, Surroundings, Time, aligned_zeros
 from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
@@ -29,7 +28,6 @@ from bionet.spiking.engines.event_text import EventText
 from bionet.spiking.engines.event_values import Values
 from bionet.spiking.engines.grid import Randomness
 from bionet.spiking.engines.kernels import compiled_module
-from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import Place
 from bionet.spiking.flow import (
     DELAY,
@@ -91,10 +89,12 @@ class Event:
         self.systems = [self._system(flow) for flow in network.flows]
         self.forms = [self._solve(number, start) for number in range(len(network.flows))]
         self.layouts = layouts = [_layout(*each) for each in zip(network.flows, self.forms, strict=True)]
-        axon_layouts = [AxonLayout(each.homogeneous, each.in_order) for each in self.axons]
-        self.text = EventText(self.program, [], network=network, flow_layouts=layouts, axon_layouts=axon_layouts)
+        self.text = EventText(self.program, [], network=network, flow_layouts=layouts, **self._text_options())
         self.module = compiled_module(self.text.print(), self.text.user_functions)
         self._make_state()
+
+    def _text_options(self) -> dict[str, Any]:
+        return {"axon_layouts": [AxonLayout(each.homogeneous, each.in_order) for each in self.axons]}
 
     def _system(self, flow: Flow) -> LinearSystem | None:
         try:
@@ -127,46 +127,44 @@ class Event:
         n = int(sum(sizes))
         everybody = int(self.first[-1])
         self.rows = [self._rows(flow) for flow in network.flows]
-        busiest = max(
+        self.busiest = max(
             [
                 sum(push.events == each.events for push in self.pushes.values())
                 for each in (*network.flows, *network.sources)
             ],
             default=0,
         )
-        self.most_departures = everybody * busiest + 1
+        self.most_departures = everybody * self.busiest + 1
         # Where delays change, each synapse is a flight of its own.
         self.most_departures += sum(int(self.axons[number].starts[-1]) for number in network.changing)
-        self.control = np.zeros(queues.FIRST_MONITOR + 3 * self.program.n_monitors + 2, np.int64)
-        self.recording = Recording(self.program, self.arrays, self.control, self.around.append)
-        self.crossings, self.place_of = np.empty(n + 1, np.int32), np.full(n, -1, np.int32)
-        self.at, self.due = np.zeros(n), np.full(n, queues.NEVER, np.int64)
-        self.heads = np.full(queues.BUCKETS, -1, np.int32)
+        self.n_units = n
+        # What every neuron has; the rest is that of threads.
+        self.at, self.place_of = np.zeros(n), np.full(n, -1, np.int32)
+        self.due, self.wanted = np.full(n, queues.NEVER, np.int64), np.zeros(n, np.int64)
         self.following, self.preceding = np.empty(n, np.int32), np.empty(n, np.int32)
         self.fired, self.seen = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-        self.firing, self.touched = np.empty(everybody + 8, np.int32), np.empty(n + 8, np.int32)
-        self.quiet, self.wanted = np.empty(n + 8), np.zeros(n, np.int64)
-        self.accuracy_so_far = np.zeros(2)
-        self.under_way = Flights(self.control, self.most_departures)
-        sizes = [int(each.starts[-1]) if k in network.fronts else 0 for k, each in enumerate(self.axons)]
-        self.fronts = Fronts(self.control, self.accuracy_so_far, sizes)
-        self.emission_windows, self.emission_offsets = np.empty(0, np.int64), np.empty(0)
-        self.emission_units, self.emission_kinds = np.empty(0, np.int32), np.empty(0, np.int32)
         self.emissions = Emissions(network, self.randomness, self.length, self.left.emissions, self.first)
         self.keys = np.array([Stream(self.randomness.seed, f"event/{k}").key for k in range(self.text.keys)], np.uint64)
-        self.room = {
-            (number, part): np.empty(len(layout.free.terms))
-            for number, layout in enumerate(self.layouts)
-            if layout.free
-            for part in ("f", "here", "there")
-        }
-        self.room |= {(0, part): np.empty(LOT, np.uint32) for part in ("lot", "places")}
-        self.room |= {
-            (number, "columns"): np.empty(LOT * (len(flow.states) + self.layouts[number].n_inputs + 2))
-            for number, flow in enumerate(network.flows)
-        }
-        self.columns: dict[tuple[int, str], NDArray] = {}
+        self.hands = self._make_hands()
         self.bind()
+
+    def _make_hands(self) -> list[Hand]:
+        return [Hand(self, 0, self.n_units, self.axons)]
+
+    @property
+    def control(self) -> NDArray:
+        """The state of the loop, of the first thread."""
+        return self.hands[0].control
+
+    @property
+    def memory(self) -> tuple:
+        """Where the first thread's memory is."""
+        return self.hands[0].memory
+
+    @property
+    def recording(self) -> Recording:
+        """The records of the first thread."""
+        return self.hands[0].recording
 
     def _rows(self, flow: Flow) -> NDArray:
         rows = aligned_zeros(flow.n, self.layouts[self.network.flows.index(flow)].stride)
@@ -195,14 +193,11 @@ class Event:
     def bind(self) -> None:
         """Take the addresses of all memory; Python code may have moved any of it."""
         self.arrays = self.values.arrays = self.around.values()
-        places = list(self.text.places)
-        self.held = [np.ascontiguousarray(self._memory(place)) for place in places]
-        self.table = np.array([address(each) for each in self.held] or [0], np.int64)
-        self.sizes = np.array([each.size for each in self.held] or [0], np.int64)
-        held = (self.table, self.sizes, self.program.floats, self.program.integers, self.keys)
-        self.memory = (*(address(each) for each in held), self.length)
+        for hand in self.hands:
+            hand.bind()
 
-    def _memory(self, place: Place) -> NDArray:
+    def common(self, place: Place) -> NDArray:
+        """Return memory that all threads use."""
         number, part = place.number, place.part
         match place.kind:
             case "array":
@@ -218,24 +213,8 @@ class Event:
             case "functions":
                 which, name = part.split("/")
                 return np.concatenate([getattr(each, name) for each in getattr(self.forms[number], which).functions])
-            case "room":
-                return self.room[number, part]
-            case "accuracy":
-                return self.accuracy_so_far
-            case "fronts":
-                return getattr(self.fronts, part)
             case "bounds":
-                return self.first if number == 0 else self.axons[number - 1].bounds
-            case "axons":
-                return getattr(self.axons[number], part)
-            case "column":
-                if (number, part) not in self.columns:
-                    self.columns[number, part] = self.axons[number].column(self.arrays[int(part)])
-                return self.columns[number, part]
-            case "count":
-                return self.recording.counts[number]
-            case "events" | "states":
-                return self.recording.buffers[number, part]
+                return self.first
         raise TypeError(place)
 
     # Running
@@ -253,9 +232,8 @@ class Event:
         self.emissions.begin(self.start, self._rates(self.start), np.asarray(borders))
         self.control[queues.DRAW] = self.randomness.draw
         names = [each.name for each in self.network.reading.pathways]
-        self.under_way.recall(self.left.flights, self.axons, names)
+        self._recall(names)
         if self.network.fronts:
-            self.fronts.recall(self.left.fronts, self.axons, names)
             self.bind()
             self._aim_fronts(self.module.after_changes, self.start)
         self._look_at_all(Time.of(self.start, self.length))
@@ -268,61 +246,63 @@ class Event:
             if what and self.around.breathe(t):
                 self.reached = self.left.paused_at = t
                 break
-        self.recording.flush()
+        self._flush()
         self.leave()
+
+    def _recall(self, names: list[str]) -> None:
+        """Put what was under way in an earlier run on its way again."""
+        for hand in self.hands:
+            hand.under_way.recall(self.left.flights, hand.axons, names)
+            hand.fronts.recall(self.left.fronts, hand.axons, names)
+
+    def _flush(self) -> None:
+        """Hand over what was recorded."""
+        self.recording.flush()
 
     def _look_at_all(self, time: Time) -> None:
         """Forget when neurons were to be looked at, and look at all of them."""
-        self.due[:], self.place_of[:] = queues.NEVER, -1
-        self.heads[:] = -1
-        n = len(self.due)
-        self.due[:] = self.wanted[:] = time.window
-        if n:
-            self.following[:-1], self.following[-1] = np.arange(1, n), -1
-            self.preceding[1:], self.preceding[0] = np.arange(n - 1), -1
-            self.heads[time.window % queues.BUCKETS] = 0
-        self.control[queues.WINDOW], self.control[queues.OPEN], self.control[queues.CROSSINGS] = time.window, 0, 0
+        for hand in self.hands:
+            hand.look_at_all(time)
 
     def _until(self, t: float, inclusive: bool) -> bool:
         """Run to a time; return whether to go on from there."""
         while True:
             target = min(t, self.emissions.known_until)
-            status = self._loop(Time.of(target, self.length), inclusive and target == t)
-            if status == loop.ROOM:
-                self.recording.flush()
-                self.under_way.make_room()
-                self.fronts.make_room(int(self.control[queues.SETTING_OUT]))
-                self.bind()
-            elif status == loop.NO_DELAY:
-                refuse_delay(self.network, self.control, self.length)
-            elif status == loop.AT_ONCE or status == loop.ENDLESS:
-                refuse_endless(self.network, self.first, self.control, self.length)
-            elif status == loop.DONE:
+            if self._are_done(Time.of(target, self.length), inclusive and target == t):
                 if target == t:
                     return True
-                self._take_emissions()
-                self.control[queues.EMISSION] = 0
+                self.emissions.more(self.end, min(hand.emissions_done() for hand in self.hands))
+                for hand in self.hands:
+                    hand.take_emissions()
             now = self._now(target)
             if self.around.breathe(now):
                 self.reached = now
                 return False
 
-    def _take_emissions(self) -> None:
-        self.emissions.more(self.end, int(self.control[queues.EMISSION]))
-        e = self.emissions
-        self.emission_windows, self.emission_offsets = e.windows, e.offsets
-        self.emission_units, self.emission_kinds = e.units, e.kinds
+    def _are_done(self, until: Time, inclusive: bool) -> bool:
+        """Run to a time, or for a while; return whether it has come."""
+        hand = self.hands[0]
+        hand.control[queues.LIMIT] = _PATIENCE
+        self.module.run(hand.memory, *hand.state(), np.array([until.window, until.offset, float(inclusive)]))
+        if hand.control[queues.STATUS] == loop.ROOM:
+            self._flush()
+            hand.make_room()
+        self._refuse(hand)
+        return bool(hand.control[queues.STATUS] == loop.DONE)
+
+    def _refuse(self, hand: Hand) -> None:
+        status = hand.control[queues.STATUS]
+        if status == loop.NO_DELAY:
+            refuse_delay(self.network, hand.control, self.length)
+        if status in (loop.AT_ONCE, loop.ENDLESS):
+            refuse_endless(self.network, self.first, hand.control, self.length)
 
     def _now(self, target: float) -> float:
         return min(float(self.control[queues.WINDOW]) * self.length, target)
 
-    def _loop(self, until: Time, inclusive: bool) -> int:
-        self.control[queues.LIMIT] = _PATIENCE
-        arrays = [getattr(self.under_way if hasattr(self.under_way, name) else self, name) for name in loop.STATE]
-        addresses = np.array([address(each) for each in arrays], np.int64)
-        sizes = np.array([each.size for each in arrays], np.int64)
-        self.module.run(self.memory, addresses, sizes, np.array([until.window, until.offset, float(inclusive)]))
-        return int(self.control[queues.STATUS])
+    def drive_first(self, drive: PoissonDrive) -> int:
+        """Return the unit of the first neuron of the flow that a drive drives."""
+        return int(self.first[next((flow for flow, _ in self.text.present(drive.code, "i")), 0)])
 
     # What happens at given times
 
@@ -350,7 +330,7 @@ class Event:
         """Return what runs Python code at a time: it sees the network as it is then, and may change it."""
 
         def call(t: float) -> None:
-            self.recording.flush()
+            self._flush()
             self.publish(t)
             with self._velocities_changed(t):
                 self.around.outside(number, t)
@@ -452,15 +432,21 @@ class Event:
             self.left.rows[flow.name] = self.rows[number].copy()
         self.left.window = self.length
         names = [each.name for each in self.network.reading.pathways]
-        self.left.flights = self.under_way.leave(self.axons, names, self.network.changing)
         if self.network.fronts:
             self._aim_fronts(self.module.before_changes, self.reached)
-        self.left.fronts = self.fronts.leave(self.axons, names)
+        self._leave_spikes(names)
         self.randomness.draw = int(self.control[queues.DRAW])
+
+    def _leave_spikes(self, names: list[str]) -> None:
+        """Keep what is under way."""
+        hand = self.hands[0]
+        self.left.flights = hand.under_way.leave(self.axons, names, self.network.changing)
+        self.left.fronts = hand.fronts.leave(self.axons, names)
 
     def accuracy(self) -> Accuracy:
         """Return how well the spikes of this run are known."""
-        return Accuracy(float(self.accuracy_so_far[0]), int(self.accuracy_so_far[1]))
+        found = np.array([hand.accuracy_so_far for hand in self.hands])
+        return Accuracy(float(found[:, 0].max()), int(found[:, 1].sum()))
 
 
 def _layout(flow: Flow, form: ClosedForm | None) -> FlowLayout:

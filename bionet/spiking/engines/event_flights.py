@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping
 
 import numpy as np
@@ -17,6 +18,8 @@ from bionet.spiking.axons import Axons
 Left = list[tuple[int, float, int, float, NDArray, NDArray]]
 #: Axons that have spikes and their rows; the axon of each spike, and the spikes.
 LeftFronts = tuple[NDArray, NDArray, NDArray, NDArray]
+
+_CHANGED = "{}: its synapses or delays were changed while spikes were under way; let those arrive"
 
 
 class Flights:
@@ -37,18 +40,17 @@ class Flights:
         self.flights, self.offsets = np.zeros(5 * capacity, np.int64), np.zeros(2 * capacity)
         control[queues.FREE], control[queues.FLIGHTS], control[queues.DEPARTURES] = capacity, 0, most
 
-    def make_room(self) -> None:
-        """Double the places if there may not be enough for an instant."""
-        n, old = int(self.control[queues.FREE]), len(self.free)
-        if n >= max(self.most, 1):
-            return
-        self.heap = np.concatenate([self.heap, np.empty(old, np.int32)])
-        self.free = np.concatenate(
-            [self.free[:n], np.arange(old, 2 * old, dtype=np.int32), np.empty(old - n, np.int32)]
-        )
-        self.flights = np.concatenate([self.flights, np.zeros(5 * old, np.int64)])
-        self.offsets = np.concatenate([self.offsets, np.zeros(2 * old)])
-        self.control[queues.FREE] = n + old
+    def make_room(self, wanted: int) -> None:
+        """Double the places while there are fewer free ones than wanted."""
+        while (n := int(self.control[queues.FREE])) < max(wanted, 1):
+            old = len(self.free)
+            self.heap = np.concatenate([self.heap, np.empty(old, np.int32)])
+            self.free = np.concatenate(
+                [self.free[:n], np.arange(old, 2 * old, dtype=np.int32), np.empty(old - n, np.int32)]
+            )
+            self.flights = np.concatenate([self.flights, np.zeros(5 * old, np.int64)])
+            self.offsets = np.concatenate([self.offsets, np.zeros(2 * old)])
+            self.control[queues.FREE] = n + old
 
     def leave(self, axons: list[Axons], names: list[str], changing: Container[int]) -> dict[str, Left]:
         """Return what is under way, by name of pathway; ``changing`` are the numbers of those whose delays change."""
@@ -76,15 +78,38 @@ class Flights:
                 places = own.places(synapses)
                 kept = delays.size == 0 or np.array_equal(own.delays(places), delays)
                 if not kept or not np.array_equal(places, places[0] + np.arange(len(places))):
-                    raise BionetError(
-                        f"{name}: its synapses or delays were changed while spikes were under way; let those arrive"
-                    )
-                self.make_room()
-                self.control[queues.FREE] -= 1
-                slot = self.free[self.control[queues.FREE]]
-                self.flights[5 * slot : 5 * slot + 5] = arrives, number, places[0], places[-1] + 1, departed
-                self.offsets[2 * slot : 2 * slot + 2] = offset, departure
-                queues.climb(slot, self.control, self.heap, self.flights, self.offsets)
+                    raise BionetError(_CHANGED.format(name))
+                self._put(arrives, offset, number, places, departed, departure)
+
+    def recall_own(
+        self, left: Mapping[str, Left], axons: list[Axons], own: list[Axons], names: list[str], length: float
+    ) -> None:
+        """Put what was under way on its way again along synapses of one's own; ``length`` is that of a window [s].
+
+        Raises
+        ------
+        BionetError
+            If synapses or delays have changed since.
+        """
+        for number, name in enumerate(names):
+            for departed, departure, arrives, offset, synapses, delays in left.get(name, []):
+                if not np.array_equal(axons[number].delays(axons[number].places(synapses)), delays):
+                    raise BionetError(_CHANGED.format(name))
+                mine = np.isin(synapses, own[number].order)
+                if np.any(mine):
+                    later = departure + float(delays[mine][0])
+                    carry = math.floor(later / length)
+                    if not mine[0]:
+                        arrives, offset = departed + carry, later - carry * length
+                    self._put(arrives, offset, number, own[number].places(synapses[mine]), departed, departure)
+
+    def _put(self, arrives: int, offset: float, number: int, places: NDArray, departed: int, departure: float) -> None:
+        self.make_room(self.most)
+        self.control[queues.FREE] -= 1
+        slot = self.free[self.control[queues.FREE]]
+        self.flights[5 * slot : 5 * slot + 5] = arrives, number, places[0], places[-1] + 1, departed
+        self.offsets[2 * slot : 2 * slot + 2] = offset, departure
+        queues.climb(slot, self.control, self.heap, self.flights, self.offsets)
 
 
 class Fronts:

@@ -27,10 +27,12 @@ from bionet.spiking.engines.event_queues import (
     FLIGHTS,
     FREE,
     INSTANT,
+    KEEPS_ALL,
     LIMIT,
     NEVER,
     OPEN,
     STATUS,
+    TOLD,
     WHO,
     WINDOW,
     WRONG,
@@ -66,10 +68,10 @@ view: Any = None
 STATE = (
     *("control", "heap", "free", "flights", "offsets", "crossings", "at", "place_of", "due", "heads", "following"),
     *("preceding", "fired", "seen", "firing", "touched", "quiet", "wanted"),
-    *("emission_windows", "emission_offsets", "emission_units", "emission_kinds"),
+    *("emission_windows", "emission_offsets", "emission_units", "emission_kinds", "told_units", "told_offsets"),
 )
-#: Why the loop came back.
-DONE, ROOM, ENOUGH, AT_ONCE, ENDLESS, NO_DELAY = range(6)
+#: Why the loop came back; ``FULL`` is said by several threads between two windows.
+DONE, ROOM, ENOUGH, AT_ONCE, ENDLESS, NO_DELAY, FULL = range(7)
 MOST_GENERATIONS = 1000
 #: From so many neurons at one instant on it pays to treat them together.
 MANY = 4
@@ -121,6 +123,7 @@ def run(memory, addresses, sizes, until):
     emission_offsets = view(addresses[19], sizes[19], np.float64)
     emission_units = view(addresses[20], sizes[20], np.int32)
     emission_kinds = view(addresses[21], sizes[21], np.int32)
+    told_units, told_offsets = view(addresses[22], sizes[22], np.int32), view(addresses[23], sizes[23], np.float64)
     window = memory[5]
     last_w, last_off, inclusive = np.int64(until[0]), until[1], until[2] > 0
     n_emissions = emission_windows.size
@@ -178,7 +181,7 @@ def run(memory, addresses, sizes, until):
         status = instant(
             w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, wanted, due, heads,
             following, preceding, fired, seen, firing, touched, quiet, emission_windows, emission_offsets,
-            emission_units, emission_kinds,
+            emission_units, emission_kinds, told_units, told_offsets,
         )  # fmt: skip
         if control[WRONG]:
             status = NO_DELAY
@@ -190,7 +193,7 @@ def run(memory, addresses, sizes, until):
 def instant(
     w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, wanted, due, heads,
     following, preceding, fired, seen, firing, touched, quiet, emission_windows, emission_offsets, emission_units,
-    emission_kinds,
+    emission_kinds, told_units, told_offsets,
 ):  # fmt: skip
     """Do all that happens at one time."""
     now = np.float64(w) * window + off
@@ -220,8 +223,12 @@ def instant(
             if u < n_units:
                 fired[u] = number
             control[DRAW] += 1
-            fire(u, w, off, now, control, memory)
+            if u < n_units or control[KEEPS_ALL]:
+                fire(u, w, off, now, control, memory)
             launch(u, w, off, window, memory, control, heap, free, flights, offsets)
+            if u < n_units and told_units.size:
+                told_units[control[TOLD]], told_offsets[control[TOLD]] = u, off
+                control[TOLD] += 1
         n_touched = 0
         while True:
             pathway, k = front_at(w, off, window, memory)

@@ -39,6 +39,8 @@ class Recording:
         self.buffers: dict[tuple[int, str], NDArray] = {}
         self.counts: dict[int, NDArray] = {}
         self.rates: dict[int, tuple[list[float], list[float]]] = {}
+        # Where several threads run a network: what those behind the first have recorded.
+        self.others: list[Recording] = []
         for each in program.operations:
             if isinstance(each, p.RecordEvents):
                 most = arrays[each.events].size
@@ -89,24 +91,53 @@ class Recording:
 
         def record(t: float) -> None:
             times.append(round(t / dt - 1) * dt)
-            values.append(self.counts[each.monitor][0] / dt / n)
-            self.counts[each.monitor][0] = 0
+            counts = [recording.counts[each.monitor] for recording in (self, *self.others)]
+            values.append(sum(int(count[0]) for count in counts) / dt / n)
+            for count in counts:
+                count[0] = 0
 
         return record
 
+    def grow(self) -> None:
+        """Double the buffers of spikes that have no room for what an instant may bring."""
+        for each in self.program.operations:
+            if isinstance(each, p.RecordEvents):
+                count, room, most = self.control[FIRST_MONITOR + 3 * each.monitor :][:3]
+                if count + most > room:
+                    for k in range(len(each.columns)):
+                        old = self.buffers[each.monitor, str(k)]
+                        self.buffers[each.monitor, str(k)] = np.concatenate([old, np.empty_like(old)])
+                    self.control[FIRST_MONITOR + 3 * each.monitor + 1] = 2 * room
+
     def flush(self) -> None:
-        """Hand over all that was recorded."""
+        """Hand over all that was recorded: what several threads have, in order of time and then of neurons."""
         for each in self.program.operations:
             if isinstance(each, p.RecordEvents | p.RecordStates):
                 place, width = FIRST_MONITOR + 3 * each.monitor, self._width(each)
-                count = int(self.control[place])
-                own = {part: buffer for (monitor, part), buffer in self.buffers.items() if monitor == each.monitor}
+                count = 0
+                found: dict[str, list[NDArray]] = {}
+                for recording in (self, *self.others):
+                    own = int(recording.control[place])
+                    count += own
+                    recording.control[place] = 0
+                    for (monitor, part), buffer in recording.buffers.items():
+                        if monitor == each.monitor:
+                            found.setdefault(part, []).append(buffer[: own * (1 if part == "t" else width)])
                 if count:
-                    cut = {part: buffer[: count * (1 if part == "t" else width)] for part, buffer in own.items()}
-                    self.append(each, cut, count)
-                    self.control[place] = 0
+                    columns = {part: np.concatenate(some) if len(some) > 1 else some[0] for part, some in found.items()}
+                    if self.others and isinstance(each, p.RecordEvents):
+                        columns = _in_order(each, columns)
+                    self.append(each, columns, count)
             elif isinstance(each, p.RecordRate) and self.rates[each.monitor][0]:
                 times, values = self.rates[each.monitor]
                 self.append(each, {"t": np.array(times), "0": np.array(values)}, len(times))
                 times.clear()
                 values.clear()
+
+
+def _in_order(each: p.RecordEvents, columns: dict[str, NDArray]) -> dict[str, NDArray]:
+    names = [name for name, _ in each.columns]
+    if "_to_record_t" not in names:
+        return columns
+    order = np.lexsort([columns[str(names.index(f"_to_record_{name}"))] for name in "it"])
+    return {part: column[order] for part, column in columns.items()}

@@ -18,7 +18,7 @@ from bionet.spiking.closed_form import Pattern
 from bionet.spiking.continuous import Continuous
 from bionet.spiking.engines.text import Text
 
-_CALLED_FROM_PYTHON = ("run", "sample", "move", "regular", "before_changes", "after_changes")
+_CALLED_FROM_PYTHON = ("run", "crew", "sample", "move", "regular", "before_changes", "after_changes")
 #: What gets arrays as arguments, many times: their references would be counted.
 _INLINED = ("postpone", "schedule", "instant")
 _AXONS = {"starts": "int64", "order": "uint32", "inverse": "uint32", "delay": "float64"}
@@ -107,6 +107,7 @@ class FunctionText(Text):
     functions: list[str] = field(default_factory=list)
     peeked: dict[tuple[int, str], str] = field(default_factory=dict)
     is_touching: bool = True
+    is_shared: bool = False
 
     def row(self, flow: int) -> Row:
         """Return the places in the rows of a flow."""

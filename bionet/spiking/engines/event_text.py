@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import bionet.spiking.program as p
 from bionet.spiking.continuous import Given, PoissonDrive, PoissonSource
 from bionet.spiking.departures import at_a_time
-from bionet.spiking.engines import event_loop
+from bionet.spiking.engines import event_crew, event_loop
 from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_front_text import FrontText
 from bionet.spiking.engines.event_names import decorated
@@ -57,11 +58,15 @@ class EventText(FrontText):
                 self.sample(number, each)
         self.dispatchers()
         self.silences()
-        loop = [decorated(each.__name__) + inspect.getsource(each) for each in event_loop.FUNCTIONS]
-        constants = [
-            f"{name} = {getattr(event_loop, name)}"
-            for name in ("DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "MOST_GENERATIONS", "NOW", "MANY")
-        ]
+        functions: list[Any] = [*event_loop.FUNCTIONS, *event_crew.FUNCTIONS * self.is_shared]
+        loop = [decorated(each.__name__) + inspect.getsource(each) for each in functions]
+        names = (
+            *("DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "FULL"),
+            "MOST_GENERATIONS",
+            "NOW",
+            "MANY",
+        )
+        constants = [f"{name} = {getattr(event_loop, name)}" for name in names]
         return "\n".join([*constants, *self.functions, *loop, ""])
 
     def dispatchers(self) -> None:

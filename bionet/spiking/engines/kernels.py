@@ -136,6 +136,7 @@ from bionet.spiking.crossing import Functions, look, offset_of, rising_root, sil
 from bionet.spiking.engines.event_fronts import *
 from bionet.spiking.engines.event_queues import *
 from bionet.spiking.engines.runtime import *
+from bionet.spiking.engines.threads import meet
 from bionet.spiking.draws import from_table, normal, uniform
 from bionet.spiking.functions import FUNCTIONS, cos, exp, pow_int, sin
 globals().update({"function_" + name: function for name, function in FUNCTIONS.items()})

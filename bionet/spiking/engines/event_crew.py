@@ -1,0 +1,106 @@
+"""The loop of one of several threads of the ``event`` engine: its own neurons, window after window.
+
+No window is longer than the shortest delay between neurons. So whatever reaches a neuron in a window has left before
+it, and threads need to meet only between windows, to tell each other who has fired: each sends the spikes of all along
+the synapses onto its own neurons. Of each neuron the same happens in the same order as on one thread.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bionet.spiking.engines.event_loop import DONE, FULL, ROOM, run
+from bionet.spiking.engines.event_queues import (
+    DEPARTURES,
+    FIRST_MONITOR,
+    FREE,
+    INSTANT,
+    LIMIT,
+    PIECE,
+    STATUS,
+    TOLD,
+)
+from bionet.spiking.engines.threads import meet
+
+# Printed for each network.
+launch: Any = None
+view: Any = None
+
+#: What each thread says to all at the end of a window, in a line of the cache of its own: its status, how many spikes
+#: it tells, for how many departures it has room, how much it has done, and whether its records are nearly full.
+SAID = 8
+
+
+def crew(memory, addresses, sizes, until, mine, meeting, said, told, busiest):
+    """Run until ``until``, with others.
+
+    Parameters
+    ----------
+    memory, addresses, sizes, until
+        As :func:`bionet.spiking.engines.event_loop.run` takes them.
+    mine : int64 array
+        The number of this thread, and how many there are.
+    meeting, said : int64 arrays
+        Where they meet, and what they say there.
+    told : int64 array, shape (4 * n_threads,)
+        Addresses and sizes of the spikes that each one tells: units and offsets.
+    busiest : int
+        Along how many pathways a spike may leave.
+    """
+    me, n_threads = mine[0], mine[1]
+    control = view(addresses[0], sizes[0], np.int64)
+    heap, free = view(addresses[1], sizes[1], np.int32), view(addresses[2], sizes[2], np.int32)
+    flights, offsets = view(addresses[3], sizes[3], np.int64), view(addresses[4], sizes[4], np.float64)
+    window = memory[5]
+    last_w = np.int64(until[0])
+    before = control[INSTANT]
+    piece = np.zeros(3)
+    meet(meeting, n_threads)
+    while True:
+        w = control[PIECE]
+        if w < last_w:
+            piece[0] = w + 1
+        else:
+            piece[:] = until
+        run(memory, addresses, sizes, piece)
+        said[8 * me] = control[STATUS]
+        said[8 * me + 1] = control[TOLD]
+        said[8 * me + 2] = control[FREE] - control[DEPARTURES]
+        said[8 * me + 3] = control[INSTANT] - before
+        said[8 * me + 4] = 0
+        for k in range(FIRST_MONITOR, control.size - 2, 3):
+            said[8 * me + 4] |= 2 * control[k] > control[k + 1]
+        if meet(meeting, n_threads):
+            break
+        total, is_done, is_lacking, is_time = 0, True, False, False
+        for k in range(n_threads):
+            total += said[8 * k + 1]
+            is_done &= said[8 * k] == DONE
+            is_time |= said[8 * k + 3] > control[LIMIT] or said[8 * k + 4] != 0
+        for k in range(n_threads):
+            is_lacking |= (total - said[8 * k + 1]) * busiest > said[8 * k + 2]
+        if not is_done or is_lacking:
+            if is_done and (total - said[8 * me + 1]) * busiest > said[8 * me + 2]:
+                control[STATUS] = ROOM
+            meet(meeting, n_threads)
+            break
+        for k in range(n_threads):
+            if k != me:
+                units = view(told[4 * k], told[4 * k + 1], np.int32)
+                times = view(told[4 * k + 2], told[4 * k + 3], np.float64)
+                for e in range(said[8 * k + 1]):
+                    launch(units[e], w, times[e], window, memory, control, heap, free, flights, offsets)
+        if meet(meeting, n_threads):
+            break
+        control[TOLD] = 0
+        if w >= last_w:
+            break
+        control[PIECE] = w + 1
+        if is_time:
+            control[STATUS] = FULL
+            break
+
+
+FUNCTIONS = (crew,)

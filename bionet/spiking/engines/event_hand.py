@@ -1,0 +1,150 @@
+"""What a thread of the ``event`` engine has of its own: the agenda of its neurons, spikes under way, buffers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bionet.spiking.engines.event_loop as loop
+import bionet.spiking.engines.event_queues as queues
+from bionet.spiking.axons import Axons
+from bionet.spiking.engines.event_batches import LOT
+from bionet.spiking.engines.event_flights import Flights, Fronts
+from bionet.spiking.engines.event_memory import Time
+from bionet.spiking.engines.event_monitors import Recording
+from bionet.spiking.engines.runtime import address
+from bionet.spiking.engines.text import Place
+
+if TYPE_CHECKING:
+    from bionet.spiking.engines.event import Event
+
+#: Places for spikes to be told to others, beside one for each neuron.
+_TOLD = 1 << 12
+
+
+class Hand:
+    """The memory of one thread.
+
+    Parameters
+    ----------
+    engine : Event
+    low, high : int
+        Its neurons, by unit.
+    axons : list of Axons
+        The synapses onto its neurons, by pathway.
+    tells : bool
+        Whether its spikes are kept for others.
+    """
+
+    def __init__(self, engine: Event, low: int, high: int, axons: list[Axons], tells: bool = False) -> None:
+        self.engine, self.low, self.high, self.axons = engine, low, high, axons
+        program, fronts = engine.program, engine.network.fronts
+        n, everybody = engine.n_units, int(engine.first[-1])
+        self.control = np.zeros(queues.FIRST_MONITOR + 3 * program.n_monitors + 2, np.int64)
+        self.recording = Recording(program, engine.arrays, self.control, engine.around.append)
+        self.crossings, self.heads = np.empty(n + 1, np.int32), np.full(queues.BUCKETS, -1, np.int32)
+        self.firing, self.touched = np.empty(everybody + 8, np.int32), np.empty(n + 8, np.int32)
+        self.quiet = np.empty(n + 8)
+        self.accuracy_so_far = np.zeros(2)
+        self.under_way = Flights(self.control, engine.most_departures)
+        sizes = [int(each.starts[-1]) if k in fronts else 0 for k, each in enumerate(axons)]
+        self.fronts = Fronts(self.control, self.accuracy_so_far, sizes)
+        self.emission_windows, self.emission_offsets = np.empty(0, np.int64), np.empty(0)
+        self.emission_units, self.emission_kinds = np.empty(0, np.int32), np.empty(0, np.int32)
+        self.places = np.empty(0, np.int64)
+        told = high - low + _TOLD if tells else 0
+        self.told_units, self.told_offsets = np.empty(told, np.int32), np.empty(told)
+        # Of sources, which belong to nobody, the first thread keeps the records.
+        self.control[queues.KEEPS_ALL], self.control[queues.MOST_TOLD] = low == 0, _TOLD if tells else queues.NEVER
+        self.room: dict[tuple[int, str], NDArray] = {
+            (number, part): np.empty(len(layout.free.terms))
+            for number, layout in enumerate(engine.layouts)
+            if layout.free
+            for part in ("f", "here", "there")
+        }
+        self.room |= {(0, part): np.empty(LOT, np.uint32) for part in ("lot", "places")}
+        self.room |= {
+            (number, "columns"): np.empty(LOT * (len(flow.states) + engine.layouts[number].n_inputs + 2))
+            for number, flow in enumerate(engine.network.flows)
+        }
+        self.columns: dict[tuple[int, str], NDArray] = {}
+
+    def bind(self) -> None:
+        """Take the addresses of all memory; Python code may have moved any of it."""
+        engine = self.engine
+        self.held = [np.ascontiguousarray(self._memory(place)) for place in engine.text.places]
+        self.table = np.array([address(each) for each in self.held] or [0], np.int64)
+        self.sizes = np.array([each.size for each in self.held] or [0], np.int64)
+        held = (self.table, self.sizes, engine.program.floats, engine.program.integers, engine.keys)
+        self.memory = (*(address(each) for each in held), engine.length)
+
+    def _memory(self, place: Place) -> NDArray:
+        number, part = place.number, place.part
+        match place.kind:
+            case "room":
+                return self.room[number, part]
+            case "accuracy":
+                return self.accuracy_so_far
+            case "fronts":
+                return getattr(self.fronts, part)
+            case "bounds" if number:
+                return self.axons[number - 1].bounds
+            case "axons":
+                return getattr(self.axons[number], part)
+            case "column":
+                if (number, part) not in self.columns:
+                    self.columns[number, part] = self.axons[number].column(self.engine.arrays[int(part)])
+                return self.columns[number, part]
+            case "count":
+                return self.recording.counts[number]
+            case "events" | "states":
+                return self.recording.buffers[number, part]
+        return self.engine.common(place)
+
+    def look_at_all(self, time: Time) -> None:
+        """Forget when neurons were to be looked at, and look at all of them."""
+        engine, own = self.engine, slice(self.low, self.high)
+        engine.place_of[own] = -1
+        engine.due[own] = engine.wanted[own] = time.window
+        self.heads[:] = -1
+        if self.high > self.low:
+            numbers = np.arange(self.low, self.high, dtype=np.int32)
+            engine.following[own], engine.preceding[own] = numbers + 1, numbers - 1
+            engine.following[self.high - 1] = engine.preceding[self.low] = -1
+            self.heads[time.window % queues.BUCKETS] = self.low
+        self.control[queues.WINDOW], self.control[queues.OPEN], self.control[queues.CROSSINGS] = time.window, 0, 0
+        self.control[queues.PIECE] = time.window
+
+    def take_emissions(self) -> None:
+        """Take what is this thread's of the events from outside."""
+        found, flows = self.engine.emissions, len(self.engine.network.flows)
+        first = [self.engine.drive_first(each) for each in self.engine.network.drives]
+        units = found.units + np.where(found.kinds >= 0, np.array([*first, 0])[found.kinds], 0)
+        own = (found.kinds < 0) & (units >= self.engine.first[flows]) | (units >= self.low) & (units < self.high)
+        self.places = np.flatnonzero(own)
+        self.emission_windows, self.emission_offsets = found.windows[own], found.offsets[own]
+        self.emission_units, self.emission_kinds = found.units[own], found.kinds[own]
+        self.control[queues.EMISSION] = 0
+
+    def emissions_done(self) -> int:
+        """Return how many of all events from outside are over, as far as this thread knows."""
+        done = int(self.control[queues.EMISSION])
+        return int(self.places[done]) if done < len(self.places) else len(self.engine.emissions.windows)
+
+    def state(self) -> tuple[NDArray, NDArray]:
+        """Return the addresses and sizes of the arrays that the loop takes."""
+        owners = (self.under_way, self, self.engine)
+        arrays = [next(getattr(each, name) for each in owners if hasattr(each, name)) for name in loop.STATE]
+        return np.array([address(each) for each in arrays]), np.array([each.size for each in arrays])
+
+    def make_room(self, arriving: int = 0) -> None:
+        """Make room for what an instant may bring, and for so many spikes of others."""
+        self.under_way.make_room(self.under_way.most + arriving)
+        self.fronts.make_room(int(self.control[queues.SETTING_OUT]))
+        if len(self.told_units) and self.control[queues.TOLD] > self.control[queues.MOST_TOLD]:
+            self.told_units = np.concatenate([self.told_units, np.empty_like(self.told_units)])
+            self.told_offsets = np.concatenate([self.told_offsets, np.empty_like(self.told_offsets)])
+            self.control[queues.MOST_TOLD] = len(self.told_units) - (self.high - self.low)
+        self.bind()

@@ -1,0 +1,194 @@
+"""The ``event`` engine on several threads: the same spikes at the same times as on one, bit for bit."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bionet.spiking.engines.event_loop as loop
+import bionet.spiking.engines.event_queues as queues
+import bionet.spiking.program as p
+from bionet.spiking.axons import divided
+from bionet.spiking.engines.event import Event
+from bionet.spiking.engines.event_crew import SAID
+from bionet.spiking.engines.event_hand import Hand
+from bionet.spiking.engines.event_memory import Time
+from bionet.spiking.engines.event_names import AxonLayout
+from bionet.spiking.engines.runtime import address
+from bionet.spiking.engines.threads import Crew, border
+
+#: Instants of a thread between two returns to Python.
+_PATIENCE = 1 << 15
+
+
+class SharedEvent(Event):
+    """A network compiled for continuous time, and run by several threads if it can be.
+
+    Each has a range of neurons, and the synapses onto them.
+
+    Parameters
+    ----------
+    n_threads : int
+        At least two.
+    *rest
+        What :class:`~bionet.spiking.engines.event.Event` takes.
+
+    Attributes
+    ----------
+    why_alone : str
+        Why one thread runs it after all; empty if several do.
+    """
+
+    def __init__(self, n_threads: int, *rest: Any) -> None:
+        self.n_threads = n_threads
+        super().__init__(*rest)
+
+    def _text_options(self) -> dict[str, Any]:
+        # Nobody's synapses lie in the order of all.
+        return {"axon_layouts": [AxonLayout(each.homogeneous, False) for each in self.axons], "is_shared": True}
+
+    def _make_hands(self) -> list[Hand]:
+        self.why_alone = _why_alone(self)
+        if self.why_alone:
+            self.axons = [divided(each, np.zeros(int(each.starts[-1])), 0, 1) for each in self.axons]
+            return super()._make_hands()
+        n = self.n_threads
+        borders = [int(border(self.n_units, k, n)) for k in range(n + 1)]
+        owners = [self._owner(number) for number in range(len(self.axons))]
+        self.mine = [np.array([k, n]) for k in range(n)]
+        self.said = np.zeros(SAID * n, np.int64)
+        self.crew = Crew(n)
+        hands = [
+            Hand(self, low, high, [divided(*each, low, high) for each in zip(self.axons, owners, strict=True)], True)
+            for low, high in pairwise(borders)
+        ]
+        hands[0].recording.others = [hand.recording for hand in hands[1:]]
+        return hands
+
+    def _owner(self, pathway: int) -> NDArray:
+        """Return the unit that each synapse of a pathway reaches, in the order of its axons."""
+        each = next(each for each in self.program.operations if isinstance(each, p.Deliver) and each.pathway == pathway)
+        flow, index = _target(self, each)
+        units = self.first[flow] + np.asarray(self.arrays[index], np.int64)
+        return self.axons[pathway].column(units)
+
+    # Running
+
+    def run(self, ticks, borders: list[float]) -> None:
+        """Run to the end, or until told to stop."""
+        try:
+            super().run(ticks, borders)
+        finally:
+            if len(self.hands) > 1:
+                self.crew.leave()
+
+    def _are_done(self, until: Time, inclusive: bool) -> bool:
+        if len(self.hands) == 1:
+            return super()._are_done(until, inclusive)
+        end = np.array([until.window, until.offset, float(inclusive)])
+        told = np.concatenate([[address(a), a.size] for h in self.hands for a in (h.told_units, h.told_offsets)])
+        arguments = []
+        for hand, mine in zip(self.hands, self.mine, strict=True):
+            hand.control[queues.LIMIT] = _PATIENCE
+            arguments.append((hand.memory, *hand.state(), end, mine, self.crew.meeting, self.said, told, self.busiest))
+        self.crew.run(self.module.crew, arguments)
+        statuses = {int(hand.control[queues.STATUS]) for hand in self.hands}
+        for hand in self.hands:
+            self._refuse(hand)
+        if loop.ROOM in statuses:
+            # Some are at the end of a window, others are not: nothing can be handed over in order.
+            arriving = int(self.said[1::SAID].sum()) * self.busiest
+            for hand in self.hands:
+                hand.recording.grow()
+                hand.make_room(arriving)
+            return False
+        if statuses != {loop.DONE}:
+            self._flush()
+            return False
+        return True
+
+    # Spikes under way
+
+    def _recall(self, names: list[str]) -> None:
+        if len(self.hands) == 1:
+            super()._recall(names)
+            return
+        for hand in self.hands:
+            hand.under_way.recall_own(self.left.flights, self.axons, hand.axons, names, self.length)
+
+    def _leave_spikes(self, names: list[str]) -> None:
+        if len(self.hands) == 1:
+            super()._leave_spikes(names)
+            return
+        self.left.fronts = {}
+        self.left.flights = {}
+        for hand in self.hands:
+            for name, found in hand.under_way.leave(hand.axons, names, ()).items():
+                self.left.flights.setdefault(name, []).extend(found)
+        for name, found in self.left.flights.items():
+            self.left.flights[name] = _whole(found, self.axons[names.index(name)])
+
+
+def _target(engine: Event, each: p.Deliver) -> tuple[int, int]:
+    """Return the flow that synapses reach, and the array that says which of its neurons."""
+    flow, _ = next(iter(engine.text.present(each.code, "i")))
+    for name in (*each.code.vector_reads, *each.code.vector_writes):
+        reference = each.code.names[name]
+        assert isinstance(reference, p.Reference)
+        if engine.text.columns.get(reference.array, (None,))[0] == flow:
+            index = each.code.names[reference.index]
+            assert isinstance(index, p.Reference)
+            return flow, index.array
+    raise TypeError(each)
+
+
+def _why_alone(engine: Event) -> str:
+    """Return why several threads cannot run a network; nothing if they can."""
+    network = engine.network
+    if engine.text.keys:
+        return "its code draws random numbers"
+    if network.changing or network.fronts:
+        return "delays change"
+    flows = {flow.events for flow in network.flows}
+    for push in engine.pushes.values():
+        delay = engine.axons[push.pathway].delay
+        if push.events in flows and engine.axons[push.pathway].starts[-1] and delay.min() < engine.length:
+            return f"a delay of {push.name} is shorter than a window of {engine.length * 1e3:g} ms"
+    written: set[int] = set()
+    for each in engine.program.operations:
+        if isinstance(each, p.Deliver):
+            if len(engine.text.present(each.code, "i")) != 1 or each.code.scalar_writes:
+                return f"{each.name} is about more than the neurons that it reaches"
+            touched = each.code.arrays_read() | each.code.arrays_written()
+            if touched & written or each.code.arrays_written() & _others(engine, each):
+                return f"{each.name} changes what other code reads"
+            written |= {array for array in each.code.arrays_written() if array not in engine.text.columns}
+    return ""
+
+
+def _others(engine: Event, own: p.Deliver) -> set[int]:
+    """Return the arrays, but for neurons' states, that other synapses' code reads."""
+    found: set[int] = set()
+    for each in engine.program.operations:
+        if isinstance(each, p.Deliver) and each is not own:
+            found |= each.code.arrays_read()
+    return found - set(engine.text.columns)
+
+
+def _whole(found, axons):
+    """Put the parts of spikes under way together again: those of one source that left at the same time."""
+    parts: dict[tuple, list] = {}
+    for departed, departure, arrives, offset, synapses, delays in found:
+        places = axons.places(synapses)
+        row = int(np.searchsorted(axons.starts, places[0], "right"))
+        parts.setdefault((row, departed, departure), []).append((arrives, offset, places, synapses, delays))
+    whole = []
+    for (_, departed, departure), some in parts.items():
+        arrives, offset = min((each[0], each[1]) for each in some)
+        order = np.argsort(np.concatenate([each[2] for each in some]))
+        synapses, delays = (np.concatenate([each[k] for each in some])[order] for k in (3, 4))
+        whole.append((departed, departure, arrives, offset, synapses, delays))
+    return whole
