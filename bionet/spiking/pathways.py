@@ -320,7 +320,9 @@ class SpikeQueue:
         if not self.parts or key != self._division:
             pending = self._pending(None)
             number = np.arange(self.begin[-1], dtype=np.int32) if owner is None else owner
+            known = self._order
             self.parts = [self._part(number, low, high) for low, high in pairwise(borders)]
+            self._order = known  # each part has its own
             for part, (low, high) in zip(self.parts, pairwise(borders), strict=True):
                 part._place([(ahead, due[(number[due] >= low) & (number[due] < high)]) for ahead, due in pending])
             self._division = key

@@ -25,8 +25,8 @@ ARRIVED, MET, ABORT, WORDS = 0, 8, 16, 24
 MEETING = 32
 #: Ranges of elements begin at multiples of this, and so share few cache lines, where there are many elements.
 _EVEN = 64
-# A few microseconds. The instruction that tells a core to wait takes longer than a meeting on virtual machines.
-_LOOKS = 1000
+# Some ten microseconds. The instruction that tells a core to wait takes longer than a meeting on virtual machines.
+_LOOKS = 10_000
 _GIVE_WAY = types.ExternalFunction("sched_yield", types.int32())
 
 
