@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from numba.core import config
 
 import bionet.spiking.program as p
 from bionet.spiking.engines.sharing import ALONE, OWN, Sharing
 from bionet.spiking.explanation import update_cost
+from bionet.spiking.memory import control_groups
 from bionet.spiking.reading import Reading
 
 # What a step costs beside its work [s]: two or three meetings, and more for each thread that has to come. Measured; and
@@ -17,6 +19,7 @@ from bionet.spiking.reading import Reading
 _MEETINGS, _COMING, _CALL = 4e-6, 1e-6, 1e-4
 # What the second thread has to save of a step, and what each further one.
 _SECOND, _FURTHER = 0.25, 0.1
+_ANY = 1e6
 
 
 @dataclass(frozen=True)
@@ -99,4 +102,17 @@ def free_cores() -> int:
     usable = config.NUMBA_NUM_THREADS
     # This process was busy itself.
     others = max(os.getloadavg()[0] - 1.0, 0.0)
-    return max(1, min(usable, round((os.cpu_count() or usable) - others)))
+    idle = round((os.cpu_count() or usable) - others)
+    return max(1, min(usable, idle, *(int(_allotted(each)) for each in control_groups("cpu"))))
+
+
+def _allotted(folder: Path) -> float:
+    """Return how many cores a control group may keep busy all the time."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota, period = ((folder / f"cpu.cfs_{each}_us").read_text() for each in ("quota", "period"))
+        return float(quota) / float(period) if float(quota) > 0 else _ANY
+    except (OSError, ValueError):
+        return _ANY

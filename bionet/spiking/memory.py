@@ -50,7 +50,7 @@ def available() -> float:
 
     The least of what is free in the machine, in each control group above the process, and below its own limit.
     """
-    free = [_machine(), *map(_group, _groups())]
+    free = [_machine(), *map(_group, control_groups("memory"))]
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY and (pages := _number(Path("/proc/self/statm"))) is not None:
         free.append(limit - pages * os.sysconf("SC_PAGE_SIZE"))
@@ -67,8 +67,14 @@ def _machine() -> float:
         return float("inf")
 
 
-def _groups() -> list[Path]:
-    """Return the folders of the control groups this process is in, and of those around them."""
+def control_groups(controller: str) -> list[Path]:
+    """Return the folders of the control groups this process is in, and of those around them.
+
+    Parameters
+    ----------
+    controller : str
+        What is controlled, such as ``"memory"``, where each has groups of its own.
+    """
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -76,7 +82,7 @@ def _groups() -> list[Path]:
     found = []
     for line in lines:
         _, controllers, inside = line.split(":", 2)
-        if controllers in ("", "memory"):
+        if controllers == "" or controller in controllers.split(","):
             root = _GROUPS / controllers
             path = root / inside.lstrip("/")
             found += [path, *(each for each in path.parents if each.is_relative_to(root))]

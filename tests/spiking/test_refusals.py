@@ -181,5 +181,5 @@ def test_limits_of_control_groups_are_read(tmp_path, monkeypatch):
         (folder / "memory.max").write_text(f"{limit}\n")
         (folder / "memory.current").write_text(f"{used}\n")
     (tmp_path / "a" / "memory.stat").write_text("anon 600\ninactive_file 40\n")
-    monkeypatch.setattr(memory, "_groups", lambda: [inside, *inside.parents[:2]])
+    monkeypatch.setattr(memory, "control_groups", lambda controller: [inside, *inside.parents[:2]])
     assert available() == 340

@@ -369,6 +369,27 @@ def test_as_many_threads_as_pay(n, more, n_cores, number, reason, monkeypatch):
         assert said in str(explain(Network(objects)))
 
 
+def test_cores_are_those_that_others_leave(monkeypatch, tmp_path):
+    monkeypatch.setattr(how_many_threads.config, "NUMBA_NUM_THREADS", 8)
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr("os.getloadavg", lambda: (1.0, 0.0, 0.0))
+    monkeypatch.setattr(how_many_threads, "control_groups", lambda controller: [tmp_path])
+    assert how_many_threads.free_cores() == 8
+    monkeypatch.setattr("os.getloadavg", lambda: (12.0, 0.0, 0.0))
+    assert how_many_threads.free_cores() == 5
+    monkeypatch.setattr("os.getloadavg", lambda: (40.0, 0.0, 0.0))
+    assert how_many_threads.free_cores() == 1
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    for quota, cores in (("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1)):
+        (tmp_path / "cpu.max").write_text(quota)
+        assert how_many_threads.free_cores() == cores
+    (tmp_path / "cpu.max").unlink()
+    for quota, cores in (("-1", 8), ("300000", 3)):
+        (tmp_path / "cpu.cfs_quota_us").write_text(quota)
+        (tmp_path / "cpu.cfs_period_us").write_text("100000")
+        assert how_many_threads.free_cores() == cores
+
+
 def test_a_number_asked_for_is_obeyed(monkeypatch):
     monkeypatch.setattr(how_many_threads, "free_cores", lambda: 1)
     with device("bionet", threads=3):
