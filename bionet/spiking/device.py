@@ -280,7 +280,7 @@ class BionetDevice(RefusingDevice):
             # One thread needs nothing of this.
             from bionet.spiking.engines.shared_grid import SharedGrid
 
-            return SharedGrid(reading.program, around, self.randomness, threads)
+            return SharedGrid(reading.program, around, self.randomness, threads, self.threads is not None)
         for queue in around.queues:
             queue.unite()
         return Grid(reading.program, around, self.randomness, profile)

@@ -23,8 +23,9 @@ from brian2.devices.device import get_device
 from numba import njit
 
 from bionet.errors import BionetError, InputError
+from bionet.spiking import device as spiking_device
 from bionet.spiking import explain, how_many_threads
-from bionet.spiking.engines import grid
+from bionet.spiking.engines import grid, shared_grid
 from bionet.spiking.engines.shared_grid import SharedGrid
 from bionet.spiking.engines.sharing import ALONE, EACH, OWN
 from bionet.spiking.engines.threads import Crew, border, meet
@@ -227,6 +228,26 @@ def test_a_state_that_diverges_in_the_last_thread_stops_all():
         cells.x[299] = 3
         with pytest.raises(BionetError, match=r"diverging\.x: got (inf|nan) at index 299"):
             Network(cells).run(100 * ms)
+
+
+def test_threads_that_have_no_core_leave_the_rest_to_one(monkeypatch):
+    engines, run = [], SharedGrid.run
+
+    def noted(self, ends):
+        engines.append(self)
+        run(self, ends)
+
+    monkeypatch.setattr(SharedGrid, "run", noted)
+    monkeypatch.setattr(grid, "_BREATH", 1e-9)  # calls make few steps each
+    monkeypatch.setattr(shared_grid, "_LONG", 0.0)
+    three = how_many_threads.Threads(3, "as this is asked here")
+    monkeypatch.setattr(spiking_device, "how_many", lambda reading, asked: three)
+    monkeypatch.setattr(shared_grid, "_BUSY", 1e9)
+    alone, insisting = ran([None, None], 8 * ms, 7 * ms), ran([3], 15 * ms)
+    monkeypatch.setattr(shared_grid, "_BUSY", 0.0)
+    together = ran([None], 15 * ms)
+    assert [each.n_threads for each in engines] == [1, 1, 3, 3]
+    assert differences(together, alone, 0) == differences(together, insisting, 0) == []
 
 
 def shares(build):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,10 +12,14 @@ from bionet.spiking.engines import printing
 from bionet.spiking.engines.grid import Grid, Randomness, Surroundings
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.shared_printing import print_shared
-from bionet.spiking.engines.sharing import Sharing, Split
+from bionet.spiking.engines.sharing import Sharing
 from bionet.spiking.engines.text import Layout, Place
 from bionet.spiking.engines.threads import Crew, border
 from bionet.spiking.pathways import SpikeQueue
+
+# Calls from which it shows whether threads have a core each [s]; the least part of the time for which they then are
+# busy; and after how many calls without the threads are too many.
+_LONG, _BUSY, _PATIENCE = 0.02, 0.8, 3
 
 
 class SharedGrid(Grid):
@@ -27,10 +33,19 @@ class SharedGrid(Grid):
         Advanced by the run.
     n_threads : int
         At least two.
+    insisting : bool
+        Take as many even where other processes take the cores: threads that wait for one that has no core lose time.
     """
 
-    def __init__(self, program: p.Program, surroundings: Surroundings, randomness: Randomness, n_threads: int) -> None:
-        self.n_threads = n_threads
+    def __init__(
+        self,
+        program: p.Program,
+        surroundings: Surroundings,
+        randomness: Randomness,
+        n_threads: int,
+        insisting: bool = True,
+    ) -> None:
+        self.n_threads, self.insisting, self.crowded = n_threads, insisting, 0
         values = surroundings.values()
         self.sharing = Sharing(
             program, [each.size for each in values], [int(each.begin[-1]) for each in surroundings.queues]
@@ -38,10 +53,7 @@ class SharedGrid(Grid):
         for number, queue in enumerate(surroundings.queues):
             if number not in self.sharing.splits:
                 queue.unite()
-        self.parts = {
-            number: self._divided(program, surroundings.queues[number], split, values)
-            for number, split in self.sharing.splits.items()
-        }
+        self.parts = self._divided(program, surroundings.queues, values)
         self.crew = Crew(n_threads)
         self.mine = [np.array([thread, n_threads]) for thread in range(n_threads)]
         self.common: dict[Place, NDArray] = {}
@@ -51,12 +63,20 @@ class SharedGrid(Grid):
         self.others: list[tuple[NDArray, NDArray]] = []
         super().__init__(program, surroundings, randomness)
 
-    def _divided(self, program: p.Program, queue: SpikeQueue, split: Split, values: list[NDArray]) -> list[SpikeQueue]:
-        borders = [border(split.n, k, self.n_threads) for k in range(self.n_threads + 1)]
-        if split.index is None:
-            return queue.divide((self.n_threads, None), None, borders)
-        index = program.arrays[split.index]
-        return queue.divide((self.n_threads, split.n, index.owner, index.name), values[split.index], borders)
+    def _divided(
+        self, program: p.Program, queues: list[SpikeQueue], values: list[NDArray]
+    ) -> dict[int, list[SpikeQueue]]:
+        """Return the queues of the threads, for each pathway whose synapses are shared out."""
+        found = {}
+        for number, split in self.sharing.splits.items():
+            borders = [border(split.n, k, self.n_threads) for k in range(self.n_threads + 1)]
+            if split.index is None:
+                found[number] = queues[number].divide((self.n_threads, None), None, borders)
+            else:
+                index = program.arrays[split.index]
+                key = (self.n_threads, split.n, index.owner, index.name)
+                found[number] = queues[number].divide(key, values[split.index], borders)
+        return found
 
     def _printed(self, profile: bool) -> printing.Source:
         layouts = [
@@ -136,4 +156,16 @@ class SharedGrid(Grid):
         values = self.program.floats, self.program.integers
         mine = self.table, self.sizes, *values, self.control, self.keys
         others = [(*each, *values, self.control.copy(), self.keys) for each in self.others]
+        wall, busy = time.perf_counter(), time.process_time()
         self.crew.run(self.kernel, [mine, *others])
+        wall, busy = time.perf_counter() - wall, time.process_time() - busy
+        if not self.insisting and self.n_threads > 1 and wall > _LONG:
+            # Who waits is busy too: a thread that is not busy has no core.
+            self.crowded = self.crowded + 1 if busy < _BUSY * self.n_threads * wall else 0
+            if self.crowded == _PATIENCE:
+                self._go_on_alone()
+
+    def _go_on_alone(self) -> None:
+        self.n_threads = self.mine[0][1] = 1
+        self.parts = self._divided(self.program, self.around.queues, self.arrays)
+        self.bind()
