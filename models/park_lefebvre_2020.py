@@ -10,8 +10,8 @@ W = w_0 - g sin(W tau_0), the sum including i itself. Where phases are locked, e
 max(0, tau_0 + kappa sin(theta_j - theta_i)).
 
 These are no spikes, so there is nothing for Brian2 here: `Oscillators` integrates delays of its own. A step is Heun's;
-the past is kept on the steps and read between them by cubic polynomials through values and slopes, and beyond the last one
-along its slope. A locked state does not depend on the step.
+the past is kept on the steps and read between them by cubic polynomials through values and slopes, and beyond the last
+one along its slope. A locked state does not depend on the step.
 
 ==================  ==========================================  ======================================================
 what                here                                        why

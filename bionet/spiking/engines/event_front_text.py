@@ -13,7 +13,14 @@ from bionet.spiking.engines.event_batches import BatchText
 from bionet.spiking.engines.event_names import decorated
 from bionet.spiking.flow import VELOCITY
 
-_TYPES = {"axons": "float64", "spikes": "float64", "control": "int64", "accuracy": "float64", "bases": "int64"}
+_TYPES = {
+    "axons": "float64",
+    "due": "float64",
+    "spikes": "float64",
+    "control": "int64",
+    "accuracy": "float64",
+    "bases": "int64",
+}
 #: What the loop calls where there are no fronts.
 _NONE = """
 @njit

@@ -4,7 +4,7 @@ An *axon* is a synapse of a pathway whose spikes are fronts. Its row holds when 
 distance: how far a front has come that set out when there was none on the axon, up to the last change of the velocity.
 Its spikes are a list in the order of departure, each with its start (that distance, at the departure) and length; so a
 change of the velocity touches the row and the first spike alone, and no spike overtakes another. Axons that have spikes
-are a binary heap by the time at which the first arrives.
+are a heap by the time at which the first arrives, the times within it.
 
 A velocity that stands still between changes makes distances products. One that moves by itself, as equations say, is
 integrated by Gauss and Kronrod's rule of 7 and 15 points [1]_ over stretches short enough, and the arrival found by
@@ -55,7 +55,7 @@ FINE, COARSE = np.concatenate([_WEIGHTS, _WEIGHTS[-2::-1]]), np.concatenate([_GA
 
 
 class Queues(NamedTuple):
-    """The arrays of all axons: rows, spikes and what follows each; first and last spike; the heap and places in it."""
+    """The arrays of all axons: rows, spikes and what follows each; first and last spike; the heap, its times and places."""
 
     axons: NDArray
     spikes: NDArray
@@ -63,6 +63,7 @@ class Queues(NamedTuple):
     heads: NDArray
     tails: NDArray
     heap: NDArray
+    due: NDArray
     places: NDArray
     spare: NDArray
     control: NDArray
@@ -70,37 +71,41 @@ class Queues(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def is_before(a, b, axons):
-    """Return whether the first spike of axon a arrives before that of axon b; of two at once, that of the lower one."""
-    if axons[AXON * a + DUE_W] != axons[AXON * b + DUE_W]:
-        return axons[AXON * a + DUE_W] < axons[AXON * b + DUE_W]
-    if axons[AXON * a + DUE_OFF] != axons[AXON * b + DUE_OFF]:
-        return axons[AXON * a + DUE_OFF] < axons[AXON * b + DUE_OFF]
-    return a < b
+def is_before(w, off, a, place, due, heap):
+    """Return whether axon a, whose first spike arrives at (w, off), comes before the one at a place of the heap."""
+    if w != due[2 * place]:
+        return w < due[2 * place]
+    if off != due[2 * place + 1]:
+        return off < due[2 * place + 1]
+    return a < heap[place]
 
 
 @njit(cache=True, error_model="numpy")
-def settle(a, place, n, heap, places, axons):
-    """Move an axon from a place of the heap to the one it belongs to."""
+def settle(a, place, n, q):
+    """Move an axon from a place of the heap, of which each has four below it, to the one it belongs to."""
+    heap, due, places = q.heap, q.due, q.places
+    w, off = q.axons[AXON * a + DUE_W], q.axons[AXON * a + DUE_OFF]
     while place > 0:
-        other = heap[(place - 1) >> 1]
-        if not is_before(a, other, axons):
+        other = (place - 1) >> 2
+        if not is_before(w, off, a, other, due, heap):
             break
-        heap[place] = other
-        places[other] = place
-        place = (place - 1) >> 1
-    while True:
-        child = 2 * place + 1
-        if child >= n:
-            break
-        if child + 1 < n and is_before(heap[child + 1], heap[child], axons):
-            child += 1
-        if not is_before(heap[child], a, axons):
-            break
-        heap[place] = heap[child]
+        heap[place], due[2 * place], due[2 * place + 1] = heap[other], due[2 * other], due[2 * other + 1]
         places[heap[place]] = place
-        place = child
-    heap[place] = a
+        place = other
+    while True:
+        first = 4 * place + 1
+        if first >= n:
+            break
+        best = first
+        for child in range(first + 1, min(first + 4, n)):
+            if is_before(due[2 * child], due[2 * child + 1], heap[child], best, due, heap):
+                best = child
+        if is_before(w, off, a, best, due, heap):
+            break
+        heap[place], due[2 * place], due[2 * place + 1] = heap[best], due[2 * best], due[2 * best + 1]
+        places[heap[place]] = place
+        place = best
+    heap[place], due[2 * place], due[2 * place + 1] = a, w, off
     places[a] = place
 
 
@@ -248,7 +253,7 @@ def depart(a, pathway, i, w, off, window, length, memory):
     aim_front(a, pathway, i, w, off, window, memory)
     n = q.control[FRONTS]
     q.control[FRONTS] = n + 1
-    settle(a, n, n + 1, q.heap, q.places, q.axons)
+    settle(a, n, n + 1, q)
 
 
 def before_change(a, pathway, i, w, off, window, memory):
@@ -280,7 +285,7 @@ def after_change(a, pathway, i, w, off, window, memory):
         axons[r + DISTANCE] += gone(a, pathway, i, w, off, window, memory)
     axons[r + SINCE_W], axons[r + SINCE_OFF], axons[r + VELOCITY] = w, off, v
     aim_front(a, pathway, i, w, off, window, memory)
-    settle(a, q.places[a], q.control[FRONTS], q.heap, q.places, axons)
+    settle(a, q.places[a], q.control[FRONTS], q)
 
 
 def before_changes(w, off, window, memory):
@@ -326,7 +331,7 @@ def front_at(w, off, window, memory):
         if q.axons[r + IS_UNSURE] > 0.0 and q.axons[r + DUE_W] == w and q.axons[r + DUE_OFF] == off:
             q.control[WRONG], q.control[WHO] = pathway + 1, i
             q.axons[r + DUE_W] = np.float64(NEVER)
-        settle(a, 0, q.control[FRONTS], q.heap, q.places, q.axons)
+        settle(a, 0, q.control[FRONTS], q)
     return np.int64(-1), np.int64(0)
 
 
@@ -341,12 +346,12 @@ def arrive(w, off, window, memory):
     if q.heads[a] >= 0:
         pathway, _, i = axon_of(a, memory)
         aim_front(a, pathway, i, w, off, window, memory)
-        settle(a, 0, q.control[FRONTS], q.heap, q.places, q.axons)
+        settle(a, 0, q.control[FRONTS], q)
         return
     n = q.control[FRONTS] - 1
     q.control[FRONTS] = n
     if n > 0:
-        settle(q.heap[n], 0, n, q.heap, q.places, q.axons)
+        settle(q.heap[n], 0, n, q)
 
 
 #: In the order in which they call each other; the first three are there for velocities that move by themselves.

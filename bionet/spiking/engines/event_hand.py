@@ -14,6 +14,7 @@ from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_flights import Flights, Fronts
 from bionet.spiking.engines.event_memory import Time
 from bionet.spiking.engines.event_monitors import Recording
+from bionet.spiking.engines.event_rows import Rows
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import Place
 
@@ -49,6 +50,7 @@ class Hand:
         self.quiet = np.empty(n + 8)
         self.accuracy_so_far = np.zeros(2)
         self.under_way = Flights(self.control, engine.most_departures)
+        self.leaving = Rows(self.control, [axons[number].starts for number in engine.network.changing])
         sizes = [int(each.starts[-1]) if k in fronts else 0 for k, each in enumerate(axons)]
         self.fronts = Fronts(self.control, self.accuracy_so_far, sizes)
         self.emission_windows, self.emission_offsets = np.empty(0, np.int64), np.empty(0)
@@ -89,6 +91,8 @@ class Hand:
                 return self.accuracy_so_far
             case "fronts":
                 return getattr(self.fronts, part)
+            case "rows_leaving":
+                return getattr(self.leaving, part)
             case "bounds" if number:
                 return self.axons[number - 1].bounds
             case "axons":
@@ -143,6 +147,7 @@ class Hand:
         """Make room for what an instant may bring, and for so many spikes of others."""
         self.under_way.make_room(self.under_way.most + arriving)
         self.fronts.make_room(int(self.control[queues.SETTING_OUT]))
+        self.leaving.make_room(int(self.control[queues.ROWS_LEAVING]))
         if len(self.told_units) and self.control[queues.TOLD] > self.control[queues.MOST_TOLD]:
             self.told_units = np.concatenate([self.told_units, np.empty_like(self.told_units)])
             self.told_offsets = np.concatenate([self.told_offsets, np.empty_like(self.told_offsets)])

@@ -54,8 +54,7 @@ search: Any = None
 fire: Any = None
 launch: Any = None
 deliver: Any = None
-delay_of: Any = None
-same_until: Any = None
+onward: Any = None
 next_front: Any = None
 front_at: Any = None
 arrive: Any = None
@@ -244,11 +243,9 @@ def instant(
             if is_front:
                 arrive(w, off, window, memory)
             else:
-                end = flights[5 * slot + 3]
-                stop = same_until(pathway, k, end, memory)
-                if stop < end:
-                    flights[5 * slot + 2] = stop
-                    aim(slot, delay_of(pathway, stop, memory), window, flights, offsets)
+                stop, delay = onward(pathway, slot, flights, memory)
+                if delay >= 0.0:
+                    aim(slot, delay, window, flights, offsets)
                 else:
                     free[control[FREE]] = slot
                     control[FREE] += 1

@@ -15,11 +15,13 @@ from numba import njit
 STATUS, WINDOW, OPEN, CROSSINGS, FLIGHTS, FREE, EMISSION, DRAW, INSTANT, WHO, LIMIT, DEPARTURES, WRONG = range(13)
 #: Axons that have spikes, free places for spikes on axons, and how many may leave at one instant.
 FRONTS, SPARE, SETTING_OUT = range(13, 16)
+#: Free entries of rows whose delays change, and how many may be taken at one instant.
+ENTRIES, ROWS_LEAVING = range(16, 18)
 #: Of several threads: spikes to be told to the others, as many as there is room for, the window all are in, and whether
 #: this one keeps the records of sources.
-TOLD, MOST_TOLD, PIECE, KEEPS_ALL = range(16, 20)
+TOLD, MOST_TOLD, PIECE, KEEPS_ALL = range(18, 22)
 #: Where monitors' counters begin in ``control``.
-FIRST_MONITOR = 20
+FIRST_MONITOR = 22
 #: Lists of the calendar.
 BUCKETS = 1024
 NEVER = 1 << 60
@@ -170,7 +172,7 @@ def room(control, free):
     """Return whether the buffers hold whatever one more instant may bring."""
     if control[FREE] < control[DEPARTURES] or control[SPARE] < control[SETTING_OUT]:
         return False
-    if control[TOLD] > control[MOST_TOLD]:
+    if control[TOLD] > control[MOST_TOLD] or control[ENTRIES] < control[ROWS_LEAVING]:
         return False
     k = FIRST_MONITOR
     while k + 2 < control.size:

@@ -15,6 +15,7 @@ from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_front_text import FrontText
 from bionet.spiking.engines.event_names import decorated
 from bionet.spiking.engines.event_queues import DRAW, FIRST_MONITOR, WHO, WRONG
+from bionet.spiking.engines.event_rows import Entries
 from bionet.spiking.flow import DELAY, LENGTH, REFRACTORY, Flow
 
 _TOUCHING = "w, off, now, draw, touched, n_touched, seen, memory"
@@ -92,21 +93,7 @@ class EventText(FrontText):
                 self.add(otherwise or "return")
         self.choice("deliver", "pathway", f"k, stop, {_TOUCHING}", self.pathways())
         self.choice("inject", "kind", f"u, {_TOUCHING}", range(len(self.network.drives)))
-        with self.function("delay_of(pathway, k, memory)"):
-            for number, layout in enumerate(self.axon_layouts):
-                with self.block(f"if pathway == {number}:"):
-                    self.add(f"return {self.axons(number, 'delay')}[{'0' if layout.homogeneous else 'k'}]")
-            self.add("return 0.0")
-        with self.function("same_until(pathway, k, end, memory)"):
-            for number, layout in enumerate(self.axon_layouts):
-                if not layout.homogeneous:
-                    with self.block(f"if pathway == {number}:"):
-                        delay = self.axons(number, "delay")
-                        self.add("stop = k + 1")
-                        with self.block(f"while stop < end and {delay}[stop] == {delay}[k]:"):
-                            self.add("stop += 1")
-                        self.add("return stop")
-            self.add("return end")
+        self.onward()
 
     def choice(self, name: str, by: str, rest: str, numbers: Sequence[int]) -> None:
         """Print a function that calls one of several by number, and returns how many neurons are touched now."""
@@ -172,7 +159,7 @@ class EventText(FrontText):
                         self.add(f"k, end = {starts}[row], {starts}[row + 1]")
                         rest = "window, control, heap, free, flights, offsets"
                         if operation.pathway in self.network.changing:
-                            self.launch_one_by_one(operation.pathway, rest)
+                            self.launch_row(operation.pathway, rest)
                             continue
                         if operation.pathway in self.network.fronts:
                             self.set_out(operation.pathway)
@@ -182,14 +169,41 @@ class EventText(FrontText):
                             self.add(f"take_off({operation.pathway}, k, end, w, off, {first}, {rest})")
             self.add("return")
 
-    def launch_one_by_one(self, pathway: int, rest: str) -> None:
-        """Print how a spike leaves along synapses whose delays change: each with the delay that it has now."""
+    def onward(self) -> None:
+        """Print how a flight goes on: up to which place it reaches synapses now, and the next delay or -1."""
+        with self.function("entries(memory)"):
+            if self.network.changing:
+                types = {"delays": "float64", "keys": "float64", "control": "int64"}
+                parts = [self.place("rows_leaving", 0, each, types.get(each, "int32")) for each in Entries._fields]
+                self.add(f"return Entries({', '.join(parts)})")
+            else:
+                self.add("return")
+        with self.function("onward(pathway, slot, flights, memory)"):
+            self.add("k, end = flights[5 * slot + 2], flights[5 * slot + 3]")
+            for number, layout in enumerate(self.axon_layouts):
+                if number in self.network.changing:
+                    with self.block(f"if pathway == {number}:"):
+                        self.add("return along_row(slot, flights, entries(memory))")
+                elif not layout.homogeneous:
+                    with self.block(f"if pathway == {number}:"):
+                        delay = self.axons(number, "delay")
+                        self.add("stop = k + 1")
+                        with self.block(f"while stop < end and {delay}[stop] == {delay}[k]:"):
+                            self.add("stop += 1")
+                        self.add("flights[5 * slot + 2] = stop")
+                        self.add(f"return stop, {delay}[stop] if stop < end else -1.0")
+            self.add("return end, -1.0")
+
+    def launch_row(self, pathway: int, rest: str) -> None:
+        """Print how a spike leaves along a row of synapses, each with the delay that it has now."""
+        self.add("q, first = entries(memory), k")
         with self.each_of_row(pathway, self.network.changing[pathway]):
             delay = self.local(DELAY)
             with self.block(f"if not (0.0 <= {delay} < np.inf):"):
                 self.add(f"control[{WRONG}], control[{WHO}] = {pathway} + 1, i")
                 self.add(f"{delay} = 0.0")
-            self.add(f"take_off({pathway}, np.int64(k), np.int64(k) + 1, w, off, {delay}, {rest})")
+            self.add(f"q.keys[np.int64(k) - first] = {delay}")
+        self.add(f"send_row({pathway}, first, end, w, off, {rest.replace('window', 'window, q', 1)})")
 
     @contextmanager
     def each_of_row(self, pathway: int, code: p.Code) -> Iterator[None]:

@@ -80,6 +80,7 @@ def _environment() -> str:
         "engines/event_queues.py",
         "engines/event_fronts.py",
         "engines/threads.py",
+        "engines/event_rows.py",
         "../random.py",
     )
     parts = [bionet.__version__, numba.__version__, llvmlite.__version__, sys.version]
@@ -135,6 +136,7 @@ from bionet.spiking.adaptive import A, A_EXTRA, B, C, C_EXTRA, D, E3, E5, PARTS,
 from bionet.spiking.crossing import Functions, look, offset_of, rising_root, silence, window_after
 from bionet.spiking.engines.event_fronts import *
 from bionet.spiking.engines.event_queues import *
+from bionet.spiking.engines.event_rows import *
 from bionet.spiking.engines.runtime import *
 from bionet.spiking.engines.threads import meet
 from bionet.spiking.draws import from_table, normal, uniform

@@ -126,7 +126,7 @@ class SharedEvent(Event):
         self.left.fronts = {}
         self.left.flights = {}
         for hand in self.hands:
-            for name, found in hand.under_way.leave(hand.axons, names, ()).items():
+            for name, found in hand.under_way.leave(hand.axons, names, (), hand.leaving).items():
                 self.left.flights.setdefault(name, []).extend(found)
         for name, found in self.left.flights.items():
             self.left.flights[name] = _whole(found, self.axons[names.index(name)])
