@@ -17,10 +17,10 @@ def events():
         yield
 
 
-def line(times, model, on_pre, conduction=None, **values):
-    """Spikes at given times that reach one cell along one synapse; the cell repeats each."""
+def line(times, model, on_pre, conduction=None, n=1, **values):
+    """Spikes at given times that reach n cells along one synapse each; the cells repeat them."""
     source = SpikeGeneratorGroup(1, np.zeros(len(times), int), np.asarray(times) * second)
-    cell = NeuronGroup(1, "dv/dt = -v/(10*ms) : 1", threshold="v > 0.5", reset="v = 0", method="exact", name="cell")
+    cell = NeuronGroup(n, "dv/dt = -v/(10*ms) : 1", threshold="v > 0.5", reset="v = 0", method="exact", name="cell")
     synapses = Synapses(source, cell, model, on_pre=on_pre, name="axon")
     synapses.connect()
     for name, value in values.items():
@@ -57,14 +57,18 @@ def test_velocity_and_length_make_a_delay():
     np.testing.assert_allclose(np.asarray(arrivals.t) - times, [0.01, 0.005], rtol=1e-13)
 
 
-def test_a_delay_held_constant_gives_the_bits_of_a_fixed_one():
+def test_delays_held_constant_give_the_bits_of_fixed_ones():
     times = np.cumsum(Stream(1, "times").uniform(200) * 0.01)
-    net, fixed, _ = line(times, "", "v_post += 1", delay=1.7 * ms)
+    # Some are equal, one is none, and many are longer than the time between two spikes.
+    delays = np.round(30 * Stream(1, "delays").uniform(40)) * ms
+    delays[7] = 0 * ms
+    net, fixed, _ = line(times, "", "v_post += 1", n=40, delay=delays)
     net.run(2 * second)
-    expected = np.asarray(fixed.t).copy()
-    net, held, _ = changing(times, d=1.7 * ms, factor=1)
+    assert fixed.num_spikes > 7000
+    net, held, _ = changing(times, n=40, d=delays, factor=1)
     net.run(2 * second)
-    np.testing.assert_array_equal(np.asarray(held.t), expected)
+    np.testing.assert_array_equal(np.asarray(held.t), np.asarray(fixed.t))
+    np.testing.assert_array_equal(np.asarray(held.i), np.asarray(fixed.i))
 
 
 def test_no_spike_is_lost_or_doubled_however_delays_change():

@@ -21,17 +21,20 @@ def events():
         yield
 
 
-def fan(times, n=1, swing=0.0, late=1.0, in_flight="front", **values):
+def fan(times, n=1, swing=0.0, late=1.0, in_flight="front", n_sources=1, **values):
     """Spikes at given times along n axons, each onto a cell that repeats it; ``late`` after them [s] velocities change.
 
-    The k-th change sets a velocity to ``base * (1 + swing * sin(phase + 2.3 * k))``.
+    The axons are dealt out to the sources one by one, all of which fire at those times. The k-th change sets a velocity
+    to ``base * (1 + swing * sin(phase + 2.3 * k))``.
     """
-    source = SpikeGeneratorGroup(1, np.zeros(len(times), int), np.asarray(times) * second)
+    source = SpikeGeneratorGroup(
+        n_sources, np.repeat(np.arange(n_sources), len(times)), np.tile(times, n_sources) * second
+    )
     cells = NeuronGroup(n, CELL, threshold="v > 0.5", reset="v = 0", method="exact", name="cells")
     model = "c : meter/second\nbase : meter/second\npath : meter\nphase : 1\nswing : 1\nk : 1"
     code = {"pre": "v_post += 1", "change": "k += 1; c = base*(1 + swing*sin(phase + 2.3*k))"}
     axons = Synapses(source, cells, model, on_pre=code, name="axons")
-    axons.connect()
+    axons.connect(i=np.arange(n) % n_sources, j=np.arange(n))
     axons.path, axons.base, axons.c, axons.swing = 10 * mmeter, 1 * meter / second, 1 * meter / second, swing
     axons.change.delay = late * second
     for name, value in values.items():
@@ -73,7 +76,7 @@ def histories(n, **more):
         "path": (0.1 + 20 * stream.uniform(n, 3)) * mmeter,
     }
     late = 12e-3 * stream.uniform(n, 4)
-    return times, late, values, fan(times, n, late=late, **values, **more)
+    return times, late, values, fan(times, n, late=late, n_sources=3, **values, **more)
 
 
 def test_ten_thousand_histories_of_velocities_lose_double_and_reorder_nothing():

@@ -55,7 +55,7 @@ FINE, COARSE = np.concatenate([_WEIGHTS, _WEIGHTS[-2::-1]]), np.concatenate([_GA
 
 
 class Queues(NamedTuple):
-    """The arrays of all axons: rows, spikes and what follows each; first and last spike; the heap, its times and places."""
+    """The arrays of all axons: rows, spikes and what follows each; first and last spike; the heap, times and places."""
 
     axons: NDArray
     spikes: NDArray

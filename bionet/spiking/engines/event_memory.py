@@ -36,7 +36,7 @@ class Accuracy:
     Attributes
     ----------
     bracket : float
-        The widest interval to which the time of a spike was narrowed down [s].
+        The widest interval to which the time of a spike, or of the arrival of a front, was narrowed down [s].
     grazes : int
         How often rounding hid whether a neuron touched its threshold or not; it counted as not.
     """
