@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from bionet.energy.hopfield import Flow
 from bionet.energy.inputs import check_device, check_memory, check_number, check_signs, check_table, check_whole
-from bionet.energy.settling import Recall
+from bionet.energy.settling import Recall, kinds, overlaps
 from bionet.energy.storage import Stored
 from bionet.kernels.cpu.hopfield import settle_dense
 from bionet.random import Stream
@@ -103,7 +103,8 @@ class DenseMemory(Stored, BaseEstimator):
         kept = trajectory[: sweeps.max() + 1] if record else None
         shown = [ends] if kept is None else list(kept)
         end = Recall(ends, sweeps, np.array([self.energy(each) for each in shown]), quiet.astype(np.int8), kept)
-        return replace(end, kind=self.kind(ends), pattern=np.abs(self.overlap(ends)).argmax(axis=1))
+        overlap = self.overlap(ends)
+        return replace(end, kind=kinds(overlap), pattern=np.abs(overlap).argmax(axis=1))
 
     def predict(self, X: ArrayLike) -> States:
         """Return what each row of X, -1 or +1, settles to."""
@@ -137,15 +138,11 @@ class DenseMemory(Stored, BaseEstimator):
 
     def overlap(self, states: ArrayLike) -> Floats:
         """Return m = s'x / N of each state with each stored pattern, shape (n_samples, n_patterns)."""
-        s = self._states(states).astype(np.float64)
-        return s @ self.patterns_.T.astype(np.float64) / s.shape[1]
+        return overlaps(self._states(states), self.patterns_)
 
     def kind(self, states: ArrayLike) -> NDArray[np.str_]:
         """Say what each state is, as :meth:`bionet.energy.Hopfield.kind` does."""
-        overlap = self.overlap(states)
-        mixture = (np.abs(overlap) > 0.4).sum(axis=1) >= 3
-        cases = [overlap.max(axis=1) > 0.9, overlap.min(axis=1) < -0.9, mixture]
-        return np.select(cases, ["stored", "reversed", "mixture"], "spurious")
+        return kinds(self.overlap(states))
 
     def _gain(self) -> Floats:
         """Return F at overlaps -N to N; for the exponential at -2N to 2, relative to the largest overlap."""

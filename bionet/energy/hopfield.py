@@ -22,7 +22,7 @@ from bionet.energy.inputs import (
     check_whole,
 )
 from bionet.energy.rules import RULES, hebb, pseudo_inverse, sequence, storkey
-from bionet.energy.settling import UPDATES, Recall, energy, fields, recall
+from bionet.energy.settling import UPDATES, Recall, energy, fields, kinds, overlaps, recall
 from bionet.energy.storage import Stored
 from bionet.errors import InputError
 from bionet.random import Stream
@@ -176,7 +176,8 @@ class Hopfield(Stored, BaseEstimator):
         stream = Stream(self.seed, "hopfield/order")
         on = check_device(self, self.device)
         end = recall(start, self.weights_, self.bias_, free, max_sweeps, stream, record, update, temperature, on)
-        return replace(end, kind=self.kind(end.states), pattern=np.abs(self.overlap(end.states)).argmax(axis=1))
+        overlap = self.overlap(end.states)
+        return replace(end, kind=kinds(overlap), pattern=np.abs(overlap).argmax(axis=1))
 
     def predict(self, X: ArrayLike) -> States:
         """Return what each row of X, -1 or +1, settles to."""
@@ -260,8 +261,7 @@ class Hopfield(Stored, BaseEstimator):
 
     def overlap(self, states: ArrayLike) -> Floats:
         """Return m = s'x / N of each state with each stored pattern, shape (n_samples, n_patterns)."""
-        s = self._states(states).astype(np.float64)
-        return s @ self.patterns_.T.astype(np.float64) / s.shape[1]
+        return overlaps(self._states(states), self.patterns_)
 
     def kind(self, states: ArrayLike) -> NDArray[np.str_]:
         """Say what each state is: ``"stored"``, ``"reversed"``, ``"mixture"`` or ``"spurious"``.
@@ -270,10 +270,7 @@ class Hopfield(Stored, BaseEstimator):
         -----
         Stored or reversed when an overlap passes 0.9 in size; a mixture when three overlaps pass 0.4.
         """
-        overlap = self.overlap(states)
-        mixture = (np.abs(overlap) > 0.4).sum(axis=1) >= 3
-        cases = [overlap.max(axis=1) > 0.9, overlap.min(axis=1) < -0.9, mixture]
-        return np.select(cases, ["stored", "reversed", "mixture"], "spurious")
+        return kinds(self.overlap(states))
 
     def _states(self, states: ArrayLike) -> States:
         check_is_fitted(self)

@@ -26,7 +26,9 @@ def hebb(patterns: Floats) -> Floats:
     >>> hebb(np.array([[1.0, -1.0]])).tolist()
     [[0.5, -0.5], [-0.5, 0.5]]
     """
-    return patterns.T @ patterns / patterns.shape[1]
+    weights = patterns.T @ patterns
+    weights /= patterns.shape[1]
+    return weights
 
 
 def storkey(patterns: Floats) -> Floats:

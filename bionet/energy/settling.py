@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from bionet.kernels.cpu.hopfield import largest_column
+from bionet.kernels.cpu.blas import ADDRESS, single
+from bionet.kernels.cpu.hopfield import add_products, largest_column
 from bionet.kernels.devices import CPU, Kernels
 from bionet.random import Stream
 
@@ -145,15 +146,41 @@ def recall(
     return follow(ends, weights, bias, np.asarray(free), tie, float(temperature), max_sweeps, stream, record, on)
 
 
+def overlaps(states: States, patterns: States) -> Floats:
+    """Return m = s'x / N of each state with each pattern, shape (n_samples, n_patterns).
+
+    Examples
+    --------
+    >>> overlaps(np.array([[1, -1]], dtype=np.int8), np.array([[1, -1], [1, 1]], dtype=np.int8)).tolist()
+    [[1.0, 0.0]]
+    """
+    with single():
+        # Whole numbers below 2**24, so exact in single precision.
+        products = states.astype(np.float32) @ patterns.T.astype(np.float32)
+    return products.astype(np.float64) / states.shape[1]
+
+
+def kinds(overlap: Floats) -> NDArray[np.str_]:
+    """Say what states with these overlaps are, as :meth:`bionet.energy.Hopfield.kind` does.
+
+    Examples
+    --------
+    >>> kinds(np.array([[1.0, 0.0], [0.0, -1.0], [0.0, 0.1]])).tolist()
+    ['stored', 'reversed', 'spurious']
+    """
+    mixture = (np.abs(overlap) > 0.4).sum(axis=1) >= 3
+    cases = [overlap.max(axis=1) > 0.9, overlap.min(axis=1) < -0.9, mixture]
+    return np.select(cases, ["stored", "reversed", "mixture"], "spurious")
+
+
 def fields(states: States, weights: NDArray[np.floating], bias: Floats) -> Floats:
     """Return ``states @ weights + bias`` in double precision, the same for a state whatever its company."""
     n_samples, n_units = states.shape
     padded = np.zeros((-(-n_samples // FEWEST) * FEWEST, n_units), dtype=weights.dtype)
     padded[:n_samples] = states
     total = np.zeros(padded.shape)
-    for start in range(0, n_units, PANEL):
-        rows = slice(start, start + PANEL)
-        total += padded[:, rows] @ weights[rows]
+    with single():
+        add_products(ADDRESS[weights.dtype], padded, weights, PANEL, total)
     return total[:n_samples] + bias
 
 

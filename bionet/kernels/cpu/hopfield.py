@@ -7,7 +7,17 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from bionet.kernels.cpu.blas import product
 from bionet.random import uniform
+
+GROUP = 64
+"""States that a thread takes through a sweep together, so that a unit's weights are fetched once for all of them."""
+FEWEST_GROUPS = 8
+"""So that threads have something to share where there are few states."""
+BLOCK = 64
+"""Units that have their turn before what they changed reaches the fields of all others."""
+TILE = 1024
+"""Fields that stay in the fastest cache while something is added to them again and again."""
 
 
 @njit(cache=True)
@@ -53,37 +63,145 @@ def settle(
     quiet : bool array, shape (n_samples,)
         Filled with whether a sweep changed nothing.
     """
+    n_samples = len(states)
+    size = max(1, min(GROUP, n_samples // FEWEST_GROUPS))
+    for group in prange((n_samples + size - 1) // size):
+        part = slice(group * size, min((group + 1) * size, n_samples))
+        _settle_group(
+            *(part.start, states[part], weights, fields[part], bias, free.copy(), tie, temperature, max_sweeps, order),
+            *(noise, trajectory[:, part], energies[:, part], sweeps[part], quiet[part]),
+        )
+
+
+@njit(cache=True)
+def _settle_group(
+    first,
+    states,
+    weights,
+    fields,
+    bias,
+    units,
+    tie,
+    temperature,
+    max_sweeps,
+    order,
+    noise,
+    trajectory,
+    energies,
+    sweeps,
+    quiet,
+):
+    """Settle some states side by side, of which ``first`` is the number of the first."""
+    n_states, n_units = states.shape
+    turns, moves = np.empty_like(units), np.empty((n_states, BLOCK))
+    movers, n_movers = np.empty((n_states, BLOCK), dtype=np.int64), np.zeros(n_states, dtype=np.int64)
+    quiet[:] = False
+    sweep = 0
+    while sweep < max_sweeps and not quiet.all():
+        for s in range(n_states):
+            if not quiet[s]:
+                if trajectory.shape[0] > 0:
+                    trajectory[sweep, s] = states[s]
+                energies[sweep, s] = energy(states[s], fields[s], bias)
+        for left in range(units.size, 0, -1):
+            turns[units.size - left] = turn(units, left, order, sweep)
+        still = np.full(n_states, temperature == 0.0)
+        for start in range(0, units.size, BLOCK):
+            block = turns[start : start + BLOCK]
+            for s in range(n_states):
+                n_movers[s] = 0
+                if not quiet[s]:
+                    base = (first + s) * n_units
+                    n_movers[s] = _decide(
+                        *(block, states[s], weights, fields[s], tie, temperature, noise, sweep, base),
+                        *(movers[s], moves[s]),
+                    )
+                    still[s] &= n_movers[s] == 0
+            for low in range(0, n_units, TILE):
+                for s in range(n_states):
+                    if n_movers[s]:
+                        _add_rows(fields[s][low : low + TILE], weights, low, movers[s], moves[s], n_movers[s])
+        sweep += 1
+        for s in range(n_states):
+            if not quiet[s] and (still[s] or sweep == max_sweeps):
+                trajectory[sweep:, s] = states[s]
+                energies[sweep:, s] = energy(states[s], fields[s], bias)
+                sweeps[s] = sweep
+                quiet[s] = still[s]
+
+
+@njit(cache=True)
+def _decide(block, state, weights, field, tie, temperature, noise, sweep, base, movers, moves):
+    """Give the units of a block their turn, and note who changed by how much; return how many did.
+
+    The fields of the block alone are kept up to date meanwhile, in a copy.
+    """
+    own = field[block]
+    n = 0
+    for place in range(block.size):
+        i = block[place]
+        goal = state[i]
+        if temperature > 0.0:
+            # Below -700 the exponential overflows, and the unit is -1 whatever is drawn.
+            odds = math.exp(min(-2.0 * own[place] / temperature, 700.0))
+            goal = 1 if uniform(noise, sweep, base + i) * (1.0 + odds) < 1.0 else -1
+        elif own[place] > tie:
+            goal = 1
+        elif own[place] < -tie:
+            goal = -1
+        change = float(goal - state[i])
+        if change != 0.0:
+            state[i] = goal
+            movers[n], moves[n] = i, change
+            n += 1
+            row = weights[i]
+            for other in range(place + 1, block.size):
+                own[other] += change * row[block[other]]
+    return n
+
+
+@njit(cache=True)
+def _add_rows(part, weights, low, movers, moves, n):
+    """Add ``n`` rows of the weights, each times its change, one after the other: four in a pass over the fields."""
+    high = low + len(part)
+    done = 0
+    while done + 4 <= n:
+        a, b, c, d = moves[done], moves[done + 1], moves[done + 2], moves[done + 3]
+        p, q = weights[movers[done]][low:high], weights[movers[done + 1]][low:high]
+        r, s = weights[movers[done + 2]][low:high], weights[movers[done + 3]][low:high]
+        for j in range(len(part)):
+            part[j] = (((part[j] + a * p[j]) + b * q[j]) + c * r[j]) + d * s[j]
+        done += 4
+    while done < n:
+        a, p = moves[done], weights[movers[done]][low:high]
+        for j in range(len(part)):
+            part[j] += a * p[j]
+        done += 1
+
+
+@njit(cache=True, parallel=True)
+def add_products(address, states, weights, panel, total):
+    """Add ``states @ weights`` to a float64 array, ``panel`` rows of the weights at a time in their own precision.
+
+    Parameters
+    ----------
+    address : uint64
+        ``blas.ADDRESS`` of the type of states and weights.
+    states : float array, shape (n_samples, n_units)
+    weights : float array, shape (n_units, n_units)
+    panel : int
+    total : float64 array, shape (n_samples, n_units)
+    """
     n_samples, n_units = states.shape
-    for sample in prange(n_samples):
-        state, field, units = states[sample], fields[sample], free.copy()
-        still, sweep = False, 0
-        while sweep < max_sweeps and not still:
-            if trajectory.shape[0] > 0:
-                trajectory[sweep, sample] = state
-            energies[sweep, sample] = energy(state, field, bias)
-            still = temperature == 0.0
-            for left in range(units.size, 0, -1):
-                i = turn(units, left, order, sweep)
-                goal = state[i]
-                if temperature > 0.0:
-                    # Below -700 the exponential overflows, and the unit is -1 whatever is drawn.
-                    odds = math.exp(min(-2.0 * field[i] / temperature, 700.0))
-                    goal = 1 if uniform(noise, sweep, sample * n_units + i) * (1.0 + odds) < 1.0 else -1
-                elif field[i] > tie:
-                    goal = 1
-                elif field[i] < -tie:
-                    goal = -1
-                change = float(goal - state[i])
-                if change != 0.0:
-                    state[i] = goal
-                    for j in range(n_units):
-                        field[j] += change * weights[i, j]
-                    still = False
-            sweep += 1
-        trajectory[sweep:, sample] = state
-        energies[sweep:, sample] = energy(state, field, bias)
-        sweeps[sample] = sweep
-        quiet[sample] = still
+    one, zero = weights.dtype.type(1), weights.dtype.type(0)
+    for tile in prange((n_units + TILE - 1) // TILE):
+        low, high = tile * TILE, min((tile + 1) * TILE, n_units)
+        part = np.empty((n_samples, high - low), dtype=weights.dtype)
+        for start in range(0, n_units, panel):
+            rows = weights[start : start + panel]
+            product(address, states[:, start : start + panel], False, rows[:, low:high], False, one, zero, part)
+            for s in range(n_samples):
+                total[s, low:high] += part[s]
 
 
 @njit(cache=True, parallel=True)
