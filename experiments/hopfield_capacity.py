@@ -3,8 +3,8 @@
 Random patterns are stored by Hebb's rule; the network is started on some of them and follows its fields until it rests:
 is the pattern still there? Theory for networks of infinite size says that memory ends abruptly, at 0.138 patterns per
 unit; "0.15 N", as one often reads, is too many. Beside it: sequences, which end at 0.269 (all units updated at once);
-the share of patterns held without a single error; dense memories, which hold more patterns than units; and where
-random starts end, which is not always a stored pattern.
+the share of patterns held without a single error; dense memories, which hold more patterns than units; where random
+starts end, which is not always a stored pattern; and the energy of two graded units as a landscape, with the ways down.
 
 Run time: about a minute and a half on two cores; with ``--quick`` under half a minute.
 """
@@ -81,8 +81,8 @@ def run(parameters: Parameters, seed: int, progress: Progress) -> xr.DataTree:
     Returns
     -------
     xarray.DataTree
-        ``/scores`` (model: what was measured), ``/curves/hebb``, ``/curves/sequence``, ``/curves/dense`` and
-        ``/curves/starts``.
+        ``/scores`` (model: what was measured), ``/curves/hebb``, ``/curves/sequence``, ``/curves/dense``,
+        ``/curves/starts``, ``/landscape`` and ``/ways``.
     """
     tree = xr.DataTree()
     tree["curves/hebb"] = xr.DataTree(_hebb(parameters, seed, progress))
@@ -90,6 +90,7 @@ def run(parameters: Parameters, seed: int, progress: Progress) -> xr.DataTree:
     tree["curves/sequence"] = xr.DataTree(_sequence(parameters, seed, progress))
     tree["curves/dense"] = xr.DataTree(_dense(parameters, seed, progress))
     tree["curves/starts"] = xr.DataTree(_starts(parameters, seed, progress))
+    tree["landscape"], tree["ways"] = (xr.DataTree(each) for each in _landscape(seed))
     tree["scores"] = xr.DataTree(_scores(tree, parameters, seed))
     tree.attrs = {"engine": "Numba"}
     return tree
@@ -152,6 +153,23 @@ def _starts(parameters: Parameters, seed: int, progress: Progress) -> xr.Dataset
     return _curve(found, dims, {"n_patterns": "patterns stored", "kind": "where it ended"}, "share of random starts")
 
 
+def _landscape(seed: int) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return the energy of two graded units that remember (+1, +1), over both outputs, and how states come down."""
+    network, gain, n_steps = Hopfield().fit([[1, 1]]), 4.0, 100
+    outputs = np.linspace(-0.99, 0.99, 81)
+    grid = np.stack(np.meshgrid(outputs, outputs, indexing="ij"), axis=-1).reshape(-1, 2)
+    energy = network.flow(grid, gain, max_steps=1).energies[0].reshape(81, 81)
+    ways = [1.9 * Stream(seed, "capacity/ways").uniform((16, 2)) - 0.95]
+    for _ in range(n_steps):
+        ways.append(network.flow(ways[-1], gain, max_steps=1).states)
+    one = {"units": "1", "long_name": "output of a unit"}
+    surface = xr.Dataset(
+        {"energy": (("first", "second"), energy, {"units": "1", "long_name": "energy"})},
+        {"first": ("first", outputs, one), "second": ("second", outputs, one)},
+    )
+    return surface, xr.Dataset({"output": (("step", "start", "unit"), np.array(ways), one)})
+
+
 def _curve(values: np.ndarray, dims: dict[str, list], names: dict[str, str], long_name: str) -> xr.Dataset:
     coordinates = {name: (name, np.array(at), {"units": "1", "long_name": names[name]}) for name, at in dims.items()}
     return xr.Dataset({"value": (tuple(dims), values, {"units": "1", "long_name": long_name})}, coordinates)
@@ -198,6 +216,10 @@ def figures(tree: xr.DataTree) -> dict[str, Figure]:
         "of the capacity that Krotov and Hopfield give for each order.": dense(tree),
         "Where random starts end in a network of 500 units: on a stored pattern, its reverse, a mixture of three or "
         "more, or elsewhere.": starts(tree),
+        "Energy of two graded units that remember (+1, +1), at a gain of 4: two valleys, the pattern and its reverse, "
+        "and a pass between them at (0, 0). Lines lead from random starts, dots, down to where they rest.": (
+            landscape(tree)
+        ),
     }
 
 
@@ -249,6 +271,24 @@ def dense(tree: xr.DataTree) -> Figure:
     panel.set_xscale("log", base=2)
     panel.set(xlabel="patterns, in units of the capacity", ylabel="wrong bits")
     panel.legend(frameon=False)
+    return figure
+
+
+def landscape(tree: xr.DataTree) -> Figure:
+    """Draw the energy as a map, and the ways down."""
+    figure, panel = plt.subplots(figsize=(5.4, 4.4), layout="constrained")
+    surface, ways = (tree[name].to_dataset() for name in ("landscape", "ways"))
+    if "seed" in ways.dims:
+        surface, ways = surface.isel(seed=0), ways.isel(seed=0)
+    places = surface["first"].values, surface["second"].values
+    filled = panel.contourf(*places, surface["energy"].values.T, levels=24, cmap="viridis")
+    for way in np.moveaxis(ways["output"].values, 1, 0):
+        panel.plot(*way.T, color="white", linewidth=0.9)
+        panel.plot(*way[0], "o", color="white", markersize=3)
+    figure.colorbar(filled, label="energy")
+    ticks = np.linspace(-0.5, 0.5, 3)
+    panel.set(xlabel="output of the first unit", ylabel="output of the second unit", aspect="equal")
+    panel.set(xticks=ticks, yticks=ticks)
     return figure
 
 

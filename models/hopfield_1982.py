@@ -1,8 +1,8 @@
 """The content-addressable memory of Hopfield (PNAS 1982): 30 and 100 units, and how many states they hold.
 
 A unit is 0 or 1. It looks at the sum of what it receives, at random times and on its own, and is 1 afterwards if the
-sum is above 0, else 0. Every state that is to be remembered adds to the weight between two units +1 if they agree in it,
--1 if they do not; a state near one of those flows to it.
+sum is above 0, else 0. Every state that is to be remembered adds +1 to the weight between two units if they agree in
+it, -1 if they do not; a state near one of those flows to it.
 
 What is as published: the units, the rule, thresholds of 0, sizes, random memories, starts on a memory, near one, or at
 random.

@@ -37,10 +37,20 @@ def test_figures_are_drawn_of_one_seed_and_of_many(asked):
     experiment, trees = asked
     for tree in (trees[0], stack(dict(zip((1, 2), trees, strict=True)))):
         drawn = experiment.figures(tree)
-        assert len(drawn) == 3
+        assert len(drawn) == (4 if experiment is hopfield_capacity else 3)
         for figure in drawn.values():
             figure.canvas.draw()
             pyplot.close(figure)
+
+
+def test_ways_lead_down_the_landscape_into_its_two_valleys():
+    surface, ways = hopfield_capacity._landscape(0)
+    ends = ways["output"].isel(step=-1).values
+    assert set(map(tuple, np.sign(ends))) == {(1.0, 1.0), (-1.0, -1.0)}
+    energy = surface["energy"]
+    at = {"first": ways["output"].sel(unit=0), "second": ways["output"].sel(unit=1)}
+    assert (energy.interp(at).diff("step") < 1e-3).all()
+    np.testing.assert_allclose(energy, energy.values[::-1, ::-1], atol=1e-12)
 
 
 def test_memory_holds_below_the_capacity_and_not_far_above():
