@@ -25,7 +25,10 @@ from bionet.random import Stream
 
 Floats = NDArray[Any]
 
+QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+"""At which the weights are noted after each pass."""
 _MONITORED = 1000
+_MONITORS = ("reconstruction", "weight_quantiles", "free_energy_gap")
 
 
 class RBM(Stored, TransformerMixin, BaseEstimator):
@@ -95,9 +98,11 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         The arrays above with chains, velocities and offsets: all that learning changes.
     n_iter_ : int
         Passes made.
-    history_ : dict of float arrays, shape (n_iter,)
-        ``"reconstruction"``: mean squared difference between (at most 1000 samples of) data and its first
-        reconstruction; a monitor, not a score.
+    history_ : dict of float arrays, shape (n_iter,) or (n_iter, 5)
+        Monitors, not scores, of at most 1000 samples. ``"reconstruction"``: mean squared difference between data and
+        its first reconstruction. ``"weight_quantiles"``: of the weights, at :data:`QUANTILES`. With ``validation`` rows,
+        ``"free_energy_gap"``: their mean free energy less that of the data, in nats; where it goes on rising, the
+        machine learns its data by heart [6]_.
 
     Raises
     ------
@@ -127,6 +132,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
     .. [4] J. Melchior, A. Fischer, L. Wiskott, "How to center deep Boltzmann machines", JMLR 17 (2016).
     .. [5] A. Fischer, C. Igel, "Empirical analysis of the divergence of Gibbs sampling based learning algorithms for
        restricted Boltzmann machines", ICANN (2010).
+    .. [6] G. E. Hinton, "A practical guide to training restricted Boltzmann machines" (2012), section 6.
 
     Examples
     --------
@@ -180,18 +186,20 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         self.device = device
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: None = None, progress: Progress | None = None) -> Self:
-        """Learn from X, shape (n_samples, n_visible), from the start."""
+    def fit(
+        self, X: ArrayLike, y: None = None, progress: Progress | None = None, validation: ArrayLike | None = None
+    ) -> Self:
+        """Learn from X, shape (n_samples, n_visible), from the start; ``validation`` rows are only looked at."""
         self._check()
         X = self._data(X, reset=True)
         self._begin(X)
-        return self._go_on(X, progress)
+        return self._go_on(X, progress, validation)
 
-    def resume(self, X: ArrayLike, progress: Progress | None = None) -> Self:
+    def resume(self, X: ArrayLike, progress: Progress | None = None, validation: ArrayLike | None = None) -> Self:
         """Go on with a :meth:`fit` to the same X that was interrupted, or whose ``n_iter`` has been raised since."""
         check_is_fitted(self)
         self._check()
-        return self._go_on(self._data(X), progress)
+        return self._go_on(self._data(X), progress, validation)
 
     def partial_fit(self, X: ArrayLike, y: None = None) -> Self:
         """Learn from X once, in batches as they come; from the start if nothing has been learned yet."""
@@ -338,7 +346,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
     def unpack(self, arrays: dict[str, Floats]) -> None:
         """Take over the arrays that :meth:`pack` has returned."""
         self.base_bias_ = arrays["base_bias"]
-        self.history_ = {"reconstruction": arrays["reconstruction"]}
+        self.history_ = {name: arrays[name] for name in _MONITORS if name in arrays}
         self.n_iter_, self.n_features_in_ = len(self.history_["reconstruction"]), len(self.base_bias_)
         self._take(Learned.unpack(arrays))
 
@@ -434,13 +442,14 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         draws, on = Stream(self.seed, "rbm/gibbs"), check_device(self, self.device)
         return Ascent(self._rule(), *self._units(), self.learned_.sent(on), self.batch_size, draws, on)
 
-    def _go_on(self, X: Floats, progress: Progress | None) -> Self:
+    def _go_on(self, X: Floats, progress: Progress | None, validation: ArrayLike | None = None) -> Self:
         """Make the updates that are left; where the clock stands says which."""
+        other = None if validation is None else self._data(validation)[:_MONITORED]
         ascent, order, size = self._ascent(), Stream(self.seed, "rbm/order"), self.batch_size
         n_batches, there = -(-len(X) // size), ascent.on.put(X)
         done, missing = divmod(int(self.learned_.clock[0]), n_batches)
         if done > self.n_iter_ and not missing:  # it was interrupted when all but this was done
-            self._note(X[:_MONITORED], done - 1)
+            self._note(X[:_MONITORED], done - 1, other)
         with single():
             for epoch in (progress or Progress())(range(min(done, self.n_iter), self.n_iter), "RBM"):
                 before = self.learned_.copy()
@@ -449,14 +458,21 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
                     ascent.update(there, rows[start : start + size])
                 self._take(ascent.learned.home(ascent.on))
                 self._refuse_divergence(before, f"in epoch {epoch + 1}")
-                self._note(X[:_MONITORED], epoch)
+                self._note(X[:_MONITORED], epoch, other)
         return self
 
-    def _note(self, X: Floats, epoch: int) -> None:
-        error = ((X - self.pair.given_hidden(self.pair.given_visible(X))) ** 2).mean(dtype=np.float64)
-        so_far = self.history_["reconstruction"][:epoch]
-        gap = np.full(epoch - len(so_far), np.nan)
-        self.history_ = {"reconstruction": np.concatenate([so_far, gap, [error]])}
+    def _note(self, X: Floats, epoch: int, other: Floats | None) -> None:
+        pair = self.pair
+        error = ((X - pair.given_hidden(pair.given_visible(X))) ** 2).mean(dtype=np.float64)
+        seen = {"reconstruction": error, "weight_quantiles": np.quantile(self.weights_, QUANTILES).astype(np.float64)}
+        if other is not None:
+            seen["free_energy_gap"] = pair.free_energy(other).mean() - pair.free_energy(X).mean()
+        notes = {}
+        for name, value in seen.items():
+            notes[name] = np.full((epoch + 1, *np.shape(value)), np.nan)
+            so_far = self.history_.get(name, notes[name][:0])[:epoch]
+            notes[name][: len(so_far)], notes[name][epoch] = so_far, value
+        self.history_ = notes
         self.n_iter_ = epoch + 1
 
     def _refuse_divergence(self, before: Learned, when: str) -> None:

@@ -340,6 +340,20 @@ def test_an_interrupted_fit_goes_on_to_the_same_bits(gradient, monkeypatch, tmp_
     assert resumed.get_params() == whole.get_params()
 
 
+def test_a_machine_that_learns_by_heart_shows_a_gap_of_free_energies():
+    X, other = random_bits(30, 12), 1 - random_bits(30, 12)
+    rbm = RBM(60, n_iter=1000, learning_rate=0.5, rate_decay=None, batch_size=10).fit(X, validation=other)
+    gap = rbm.history_["free_energy_gap"]
+    assert gap[-1] == pytest.approx(rbm.free_energy(other).mean() - rbm.free_energy(X).mean())
+    assert gap[-1] > gap[0] + 3
+    spread = rbm.history_["weight_quantiles"]
+    assert spread.shape == (1000, 5)
+    np.testing.assert_allclose(spread[-1, [0, 2, 4]], np.percentile(rbm.weights_, [1, 50, 99]))
+    assert spread[-1, 4] > 10 * spread[0, 4]
+    with pytest.raises(InputError, match=r"RBM.X: got values from 0 to 3"):
+        RBM(2).fit(X, validation=3 * other)
+
+
 def test_more_epochs_can_be_had_later():
     X = random_bits(30, 6)
     short = RBM(4, n_iter=2).fit(X)
