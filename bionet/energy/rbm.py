@@ -100,9 +100,9 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         Passes made.
     history_ : dict of float arrays, shape (n_iter,) or (n_iter, 5)
         Monitors, not scores, of at most 1000 samples. ``"reconstruction"``: mean squared difference between data and
-        its first reconstruction. ``"weight_quantiles"``: of the weights, at :data:`QUANTILES`. With ``validation`` rows,
-        ``"free_energy_gap"``: their mean free energy less that of the data, in nats; where it goes on rising, the
-        machine learns its data by heart [6]_.
+        its first reconstruction. ``"weight_quantiles"``: of the weights, at :data:`QUANTILES`. With ``validation``
+        rows, ``"free_energy_gap"``: their mean free energy less that of the data, in nats; where it goes on rising,
+        the machine learns its data by heart [6]_.
 
     Raises
     ------
