@@ -43,7 +43,11 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-_OPTIONS: dict[str, tuple[Any, ...]] = {"engine": ("grid", "event"), "rng": ("bionet", "numpy")}
+_OPTIONS: dict[str, tuple[Any, ...]] = {
+    "engine": ("grid", "event"),
+    "rng": ("bionet", "numpy"),
+    "lazy": (None, True, False),
+}
 _MANY_SYNAPSES = 1e7
 _MANY_THREADS = 1024
 # What scripts give to any device, and this one has no use for.
@@ -55,7 +59,8 @@ class BionetDevice(RefusingDevice):
 
     Options of ``set_device``: ``engine`` ("grid"), ``rng`` ("bionet": counter-based random numbers; "numpy": drawn as
     Brian2's numpy target draws them, slowly, for comparisons), ``seed`` (a whole number; or call ``seed()``),
-    ``threads`` (results are the same bits for any number; if absent, as many as pay on the grid, one for events).
+    ``threads`` (results are the same bits for any number; if absent, as many as pay on the grid, one for events),
+    ``lazy`` (whether neurons of linear groups on the grid wait until something reaches them; None: where that pays).
     """
 
     def __init__(self) -> None:
@@ -65,10 +70,12 @@ class BionetDevice(RefusingDevice):
         self.seeded, self.connections, self.quiet = False, 0, False
         self.engine = "grid"
         self.threads: int | None = None
+        self.lazy: bool | None = None
         self.left: Memory | None = None
         self.last_event: Event | None = None
         self.warned: set[str] = set()
         self.last_reading: Reading | None = None
+        self.waited: dict[str, float] = {}
 
     def activate(self, build_on_run: bool = True, **options: Any) -> None:
         """Take the options of ``set_device``.
@@ -91,7 +98,7 @@ class BionetDevice(RefusingDevice):
                 choices = ", ".join(map(repr, _OPTIONS[name]))
                 raise InputError(f"set_device('bionet'): {name}: got {value!r}; expected one of {choices}")
         self.rng, self.engine = known.get("rng", "bionet"), known.get("engine", "grid")
-        self.threads = known.get("threads")
+        self.threads, self.lazy = known.get("threads"), known.get("lazy")
         # Brian2 gives these back when it returns to this device, which is no reason to draw the same numbers again.
         super().activate(build_on_run, **{name: value for name, value in options.items() if name != "seed"})
 
@@ -267,6 +274,7 @@ class BionetDevice(RefusingDevice):
         finally:
             Network._globally_running = False
         progress.end(end)
+        self.waited = {} if engine.waiting is None else engine.waiting.shares()
         for each in objects:
             if isinstance(each, Group):
                 each._check_for_invalid_states()
@@ -275,7 +283,8 @@ class BionetDevice(RefusingDevice):
         network._profiling_info = [(name, spent * second) for name, spent in engine.times.items()] if profile else None
 
     def _grid(self, reading: Reading, around: Surroundings, profile: bool) -> Grid:
-        threads = 1 if profile else how_many(reading, self.threads).number
+        # Threads share neurons by ranges, each of which is advanced in every step: nobody waits there.
+        threads = 1 if profile or self.lazy else how_many(reading, self.threads).number
         if threads > 1:
             # One thread needs nothing of this.
             from bionet.spiking.engines.shared_grid import SharedGrid
@@ -283,7 +292,7 @@ class BionetDevice(RefusingDevice):
             return SharedGrid(reading.program, around, self.randomness, threads, self.threads is not None)
         for queue in around.queues:
             queue.unite()
-        return Grid(reading.program, around, self.randomness, profile)
+        return Grid(reading.program, around, self.randomness, profile, self.lazy)
 
     def _run_events(
         self,

@@ -98,7 +98,8 @@ def prepared(network: Network, namespace: dict[str, Any]) -> Explanation | Event
     active = [each for each in network.sorted_objects if each.active]
     clocks = sorted(network._clocks, key=lambda clock: clock.name)
     reading = read(active, clocks, get_device().rng)
-    return explanation(network, reading, methods, str(how_many(reading, get_device().threads)))
+    threads = how_many(reading, get_device().threads)
+    return explanation(network, reading, methods, str(threads), get_device().waited)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import bionet.spiking.program as p
 from bionet.spiking.expressions import Call, Node, names, walk
+from bionet.spiking.linear_step import linear_steps
 from bionet.spiking.pathways import SpikeQueue
 from bionet.spiking.reading import Reading
 
@@ -100,6 +101,8 @@ class Explanation:
         How many steps each clock has made.
     threads : str
         How many threads run it, and why.
+    waiting : mapping of str to str
+        For each group of neurons with a threshold, whether they may wait for what arrives, or why not.
     """
 
     steps: tuple[Step, ...]
@@ -111,6 +114,7 @@ class Explanation:
     update: float
     n_steps: Mapping[str, int]
     threads: str
+    waiting: Mapping[str, str]
 
     @property
     def in_events(self) -> float | None:
@@ -132,6 +136,7 @@ class Explanation:
         if self.pathways:
             lines += ["", *_aligned([("pathway", "synapses", "delays"), *map(_way, self.pathways)])]
         lines += ["", self._memory_line(), self.threads, *self._bound()]
+        lines += [f"{name}: {each}" for name, each in self.waiting.items()]
         return "\n".join(lines + [f"steps made: {n} of {name}" for name, n in self.n_steps.items()])
 
     def _memory_line(self) -> str:
@@ -159,7 +164,9 @@ class Explanation:
         return [each.dt for each in self.steps]
 
 
-def explanation(network: Network, reading: Reading, methods: Mapping[str, str], threads: str) -> Explanation:
+def explanation(
+    network: Network, reading: Reading, methods: Mapping[str, str], threads: str, waited: Mapping[str, float]
+) -> Explanation:
     """Explain a network that has been prepared for a run and read.
 
     Parameters
@@ -170,6 +177,8 @@ def explanation(network: Network, reading: Reading, methods: Mapping[str, str], 
         The integration method of each group, by its name.
     threads : str
         How many threads run it, and why.
+    waited : mapping of str to float
+        The share of the last run's steps in which the neurons of a group, by its name, waited.
     """
     program, clocks, t = reading.program, reading.clocks, float(network.t_)
     objects = [each for each in network.sorted_objects if each.active]
@@ -189,7 +198,18 @@ def explanation(network: Network, reading: Reading, methods: Mapping[str, str], 
         update=sum(update_cost(each, program) / clocks[each.clock].dt_ for each in _of(program, p.Update)),
         n_steps={each.name: int(each.variables["timestep"].get_value()[0]) for each in clocks} if t else {},
         threads=threads,
+        waiting=_waiting(program, waited if t else {}),
     )
+
+
+def _waiting(program: p.Program, waited: Mapping[str, float]) -> dict[str, str]:
+    steps, reasons = linear_steps(program)
+    found = {name: f"advanced in every step, as {reason}" for name, reason in reasons.items()}
+    for name in (each.name for each in steps):
+        found[name] = "advanced only where something arrives or a spike may be near, where that saves time"
+        if name in waited:
+            found[name] += f": in {waited[name]:.0%} of the last run's steps"
+    return dict(sorted(found.items()))
 
 
 def _of(program: p.Program, kind: type) -> list[Any]:

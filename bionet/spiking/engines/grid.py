@@ -17,6 +17,7 @@ import bionet.spiking.engines.printing as printing
 import bionet.spiking.program as p
 from bionet.random import Stream
 from bionet.spiking.draws import binomial_table
+from bionet.spiking.engines.choosing import Waiting
 from bionet.spiking.engines.joining import narrow_indices, pieces
 from bionet.spiking.engines.kernels import compiled
 from bionet.spiking.engines.operations import BLOCK, FIRST_MONITOR
@@ -78,6 +79,8 @@ class Grid:
         Advanced by the run.
     profile : bool
         Time each operation, at the price of a slower run.
+    lazy : bool or None
+        Whether neurons that can wait for what arrives do so; None: where that pays.
 
     Attributes
     ----------
@@ -86,7 +89,12 @@ class Grid:
     """
 
     def __init__(
-        self, program: p.Program, surroundings: Surroundings, randomness: Randomness, profile: bool = False
+        self,
+        program: p.Program,
+        surroundings: Surroundings,
+        randomness: Randomness,
+        profile: bool = False,
+        lazy: bool | None = False,
     ) -> None:
         self.program, self.around, self.randomness = program, surroundings, randomness
         self.source = self._printed(profile)
@@ -111,11 +119,15 @@ class Grid:
         self.table = np.zeros(max(len(self.source.places), 1), np.int64)
         self.sizes = np.zeros_like(self.table)
         self.buffers: dict[tuple[int, str], NDArray] = {}
+        self.waiting: Waiting | None = None
         self.bind()
         self._make_buffers()
         self.bind()
         alone = program.operations if profile else program.outside()
         self.outside_clocks = sum({1 << each.clock for each in alone})
+        if lazy is not False and not profile:
+            arrays = lambda: self.arrays  # noqa: E731
+            self.waiting = Waiting(program, surroundings.queues, arrays, self._settle, lazy)
 
     def _printed(self, profile: bool) -> printing.Source:
         layouts = [Layout(each.homogeneous, each.in_order) for each in self.around.queues]
@@ -153,10 +165,15 @@ class Grid:
     def bind(self) -> None:
         """Take the addresses of all memory; Python code may have moved any of it."""
         self.arrays = self.around.values()
-        for k, place in enumerate(self.source.places):
+        self._find(self.source, self.table, self.sizes)
+        if self.waiting is not None and (loop := self.waiting.loop) is not None:
+            self._find(loop.source, loop.table, loop.sizes)
+
+    def _find(self, source: printing.Source, table: NDArray, sizes: NDArray) -> None:
+        for k, place in enumerate(source.places):
             memory = self._memory(place)
             if memory is not None:
-                self.table[k], self.sizes[k] = address(memory), memory.size
+                table[k], sizes[k] = address(memory), memory.size
 
     def _memory(self, place: Place) -> NDArray | None:
         match place.kind:
@@ -178,15 +195,30 @@ class Grid:
                 return self.counts[place.number]
             case "hazard":
                 return self.hazards[place.number][place.part]
+            case "lazy":
+                assert self.waiting is not None
+                return self.waiting.memory[place.number, place.part]
         return self.buffers.get((place.number, place.part))
 
     def run(self, ends: list[int]) -> None:
         """Run until each clock has reached its end (in steps), or until told to stop."""
         self.ends[:] = ends
+        if self.waiting is None:
+            self._run()
+            return
+        self.waiting.begin(max(ends))
+        self.bind()
+        try:
+            self._run()
+        finally:
+            self.waiting.settle()
+
+    def _run(self) -> None:
         limit = 16
         while True:
+            at_most = limit if self.waiting is None else self._decide(limit)
             began = time.perf_counter()
-            status = self._loop(printing.WHOLE_STEPS, limit, self.outside_clocks)
+            status = self._loop(printing.WHOLE_STEPS, at_most, self.outside_clocks)
             took = time.perf_counter() - began
             if status == printing.DONE:
                 break
@@ -212,17 +244,37 @@ class Grid:
         control[printing.SEGMENT], control[printing.LIMIT] = segment, limit
         control[printing.STOP_CLOCKS], control[printing.TICK] = stop_clocks, tick
         control[printing.DRAW] = self.randomness.draw
-        self._call()
+        self._call(segment)
         self.randomness.draw = int(control[printing.DRAW])
+        if self.waiting is not None:
+            self.waiting.count(int(control[printing.STEPS]))
         return int(control[printing.STATUS])
 
-    def _call(self) -> None:
-        values = self.program.floats, self.program.integers
-        self.kernel(self.table, self.sizes, *values, self.control, self.keys)
+    def _call(self, segment: int) -> None:
+        kernel, table, sizes = self.kernel, self.table, self.sizes
+        if segment == printing.WHOLE_STEPS and self.waiting is not None and (loop := self.waiting.loop) is not None:
+            kernel, table, sizes = loop.kernel, loop.table, loop.sizes
+        kernel(table, sizes, self.program.floats, self.program.integers, self.control, self.keys)
+
+    def _decide(self, limit: int) -> int:
+        """Let it be decided who waits; return how many steps that is good for."""
+        assert self.waiting is not None
+        before = self.waiting.loop
+        limit = self.waiting.before(limit)
+        if self.waiting.loop is not before:
+            self.bind()
+        return limit
+
+    def _settle(self) -> None:
+        """Call the loop for no step."""
+        self.bind()
+        self._loop(printing.WHOLE_STEPS, 0, 0)
 
     def _step(self) -> None:
         """Run one step in which something outside the loop is due."""
         due = self._due()
+        if self.waiting is not None:
+            self.waiting.settle()
         self._make_room()
         for number, piece in enumerate(self.pieces):
             began = time.perf_counter()
@@ -236,6 +288,9 @@ class Grid:
                 name = piece.name if isinstance(piece, p.Outside) else self.program.operations[piece[0]].name
                 self.times[name] = self.times.get(name, 0.0) + time.perf_counter() - began
         self._loop(printing.NOTHING, 1, 0, tick=True)
+        if self.waiting is not None:
+            self.waiting.renew()
+            self.bind()
 
     def _due(self) -> int:
         """Return which clocks are due, one bit each, as the loop decides it."""

@@ -81,6 +81,7 @@ def _environment() -> str:
         "engines/event_fronts.py",
         "engines/threads.py",
         "engines/event_rows.py",
+        "engines/waiting.py",
         "../random.py",
     )
     parts = [bionet.__version__, numba.__version__, llvmlite.__version__, sys.version]

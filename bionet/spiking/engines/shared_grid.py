@@ -150,7 +150,7 @@ class SharedGrid(Grid):
         finally:
             self.crew.leave()
 
-    def _call(self) -> None:
+    def _call(self, segment: int) -> None:
         for copy, original in self.renewed:
             copy[:] = original
         values = self.program.floats, self.program.integers
