@@ -185,7 +185,7 @@ def test_branches_of_ralls_diameters_are_one_cable():
 
 
 def test_a_soma_costs_no_digits():
-    """Inside, a soma conducts a million times better than its membrane: Brian2's own solution keeps nine digits."""
+    """Inside, a soma conducts a million times better than its membrane: Brian2's own solution keeps eight digits."""
     steps = 200
     with device("bionet"):
         shape = Soma(diameter=30 * um)
