@@ -67,6 +67,7 @@ def test_what_cannot_be_is_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_common_train_falls_into_step_and_independent_ones_do_not():
     common, independent = [], []
     with device("bionet", engine="event", seed=1):

@@ -55,6 +55,7 @@ def test_what_cannot_be_is_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_network_fires_as_its_rate_function_says_and_stimulus_and_back_moves_velocities_both_ways():
     with device("bionet", engine="event", seed=1):
         run = build(n=40, duration=8.0, a_r=1e-3, a_f=1e-3, seed=1)
