@@ -159,6 +159,7 @@ def build(
     n: int = 100,
     side: float = 10.0,
     probability: float = 0.15,
+    weight: float = 0.21,
     stimulus: float = 0.1,
     duration: float = 100.0,
     a_r: float = 1e-7,
@@ -176,6 +177,10 @@ def build(
         Of the cube [mm].
     probability : float
         Of a connection.
+    weight : float
+        Of all that a neuron receives, on average: the input at one spike per ms of all, dimensionless. The mean rate r
+        solves r = f(weight r + input); at 0.21 it has two stable solutions, and a strong stimulus may leave the network
+        in the upper one; at 0.1 it has one.
     stimulus : float
         Input in the second quarter of the run, dimensionless.
     duration : float
@@ -211,7 +216,7 @@ def build(
     axons = myelinated(neurons, neurons, "u_post += weight", a_r, a_f, name="axons")
     axons.connect(i=i, j=j)
     axons.length = np.linalg.norm(places[i] - places[j], axis=1) * mmeter
-    axons.weight = 0.21 / 0.15 / n / tau_m
+    axons.weight = weight / probability / n / tau_m
     # Near where it settles at the rate without input.
     rate = 1 / (1 + np.exp(2.5))
     axons.c = fixed_point(rate, np.asarray(axons.length) * 1e3, a_f / a_r if a_r else 1.0) * meter / second
