@@ -24,7 +24,7 @@ from brian2.devices.device import get_device
 
 from bionet.errors import InputError
 from bionet.spiking import explain
-from tests.spiking.agreement import device, differences, outcome, run_on
+from tests.spiking.agreement import ROUNDING, device, differences, outcome, run_on
 
 N = 300
 # States of rest, matrices of one step: what is linear with them.
@@ -103,12 +103,16 @@ MODELS = {
         "v",
     ),
 }  # fmt: skip
+# Of time constants that are nearly equal, coefficients are differences of large numbers: each form rounds otherwise.
+ROUNDINGS = {"alpha": 1e-11}
 METHODS = {"resonator": "rk4", "moved": "euler", "adaptation": "rk4"}
 REFRACTORY = {"none": False, "time": 3 * ms, "own": "rest", "while": "v > 1.02", "short": 0.1 * ms}
 
 
-def build(seed: int, model: str, refractory: str = "time", alike: bool = True, traces: bool = False) -> Network:
-    """Build a network with given and Poisson inputs, equal and different delays, some neurons driven to fire."""
+def build(
+    seed: int, model: str, refractory: str = "time", alike: bool = True, traces: bool = False, drawn: bool = True
+):
+    """Build a network with given and drawn inputs, equal and different delays, some neurons driven to fire."""
     draw = np.random.default_rng(seed)
     equations, threshold, reset, excites, moves = MODELS[model]
     cells = NeuronGroup(
@@ -128,7 +132,7 @@ def build(seed: int, model: str, refractory: str = "time", alike: bool = True, t
     cells.tau = 20 * ms if alike else draw.uniform(12, 30, N) * ms
     cells.rest = draw.uniform(0, 8, N) * ms
     given = SpikeGeneratorGroup(20, draw.integers(0, 20, 60), draw.permutation(1000)[:60] * 0.1 * ms, name="given")
-    poisson = PoissonGroup(20, 20 * Hz, name="poisson")
+    poisson = PoissonGroup(20, 20 * drawn * Hz, name="poisson")
     near = Synapses(cells, cells, "w : 1", on_pre=f"{excites} += w", delay=1.2 * ms, name="near")
     near.connect(i=draw.integers(0, N, 8 * N), j=draw.integers(0, N, 8 * N))
     near.w = draw.uniform(0, 0.3, len(near))
@@ -165,30 +169,36 @@ def outcomes(make, *runs, **options):
     ("model", "refractory", "alike"),
     [
         ("currents", "time", True),
-        ("free_currents", "own", False),
-        ("alpha", "none", True),
         ("adaptation", "short", False),
-        ("threshold", "none", False),
-        ("moved", "time", True),
+        ("threshold", "own", False),
         ("resonator", "while", True),
     ],
 )
 def test_spikes_are_those_of_the_dense_loop(model, refractory, alike):
     dense, lazy = outcomes(lambda: build(1, model, refractory, alike, traces=True), 30.05, 69.95)
-    assert differences(dense, lazy) == []
+    assert differences(dense, lazy, ROUNDINGS.get(model, ROUNDING)) == []
     assert len(dense["spikes"]["i"]) > 200
     assert len(np.unique(dense["spikes"]["i"])) > 60
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(30))
 def test_spikes_are_those_of_the_dense_loop_in_random_networks(seed):
     draw = np.random.default_rng(1000 + seed)
     model, refractory = draw.choice(list(MODELS)), draw.choice(list(REFRACTORY))
     alike, traces = draw.random(2) < 0.5
     runs = draw.uniform(10, 60, 3).round(1)
     dense, lazy = outcomes(lambda: build(seed, model, refractory, alike, traces), *runs)
-    assert differences(dense, lazy) == []
+    assert differences(dense, lazy, ROUNDINGS.get(model, ROUNDING)) == []
+
+
+def test_spikes_are_those_of_brian2():
+    def make():
+        return run(build(8, "currents", drawn=False, traces=True), 25, 55)
+
+    expected, got = run_on("numpy", make), run_on("bionet", make, lazy=True)
+    assert differences(expected, got) == []
+    assert len(got["spikes"]["i"]) > 100
 
 
 def test_recording_changes_no_bit():
