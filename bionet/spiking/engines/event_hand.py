@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_rows import Rows
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import Place
-
-if TYPE_CHECKING:
-    from bionet.spiking.engines.event import Event
 
 #: Places for spikes to be told to others, beside one for each neuron.
 _TOLD = 1 << 12
@@ -39,7 +36,7 @@ class Hand:
         Whether its spikes are kept for others.
     """
 
-    def __init__(self, engine: Event, low: int, high: int, axons: list[Axons], tells: bool = False) -> None:
+    def __init__(self, engine: Any, low: int, high: int, axons: list[Axons], tells: bool = False) -> None:
         self.engine, self.low, self.high, self.axons = engine, low, high, axons
         program, fronts = engine.program, engine.network.fronts
         n, everybody = engine.n_units, int(engine.first[-1])
