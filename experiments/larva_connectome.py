@@ -63,14 +63,12 @@ CONTINUOUS = "continuous"
 _TEXT = {"units": "1", "table": "Who answers, by time step"}
 
 
-def brain(parameters: Parameters, seed: int):
+def brain(parameters: Parameters):
     """Build the network, in Brian2's language.
 
     Parameters
     ----------
     parameters : Parameters
-    seed : int
-        Not used: nothing in the network is drawn; the sources' spikes are the device's.
 
     Returns
     -------
@@ -92,18 +90,19 @@ def brain(parameters: Parameters, seed: int):
         refractory="dead",
         method="exact",
         namespace=constants,
+        name="cells",
     )
     cells.v, cells.dead = constants["v_rest"], 2.2 * ms
     inhibits = np.isin(data.group.values, ["LNs"]) | np.isin(data.cell_class.values, ["APL"])
-    wiring = Synapses(cells, cells, "w : volt (constant)", on_pre="g += w", delay=1.8 * ms)
+    wiring = Synapses(cells, cells, "w : volt (constant)", on_pre="g += w", delay=1.8 * ms, name="wiring")
     wiring.connect(i=data.pre.values, j=data.post.values)
     wiring.w = parameters.weight * mV * np.where(inhibits, -1, 1)[data.pre.values] * data.n_synapses.values
     driven = np.flatnonzero(data.io.values == "input")[: parameters.driven]
     cells.dead[driven] = 0 * ms
-    sources = PoissonGroup(len(driven), rates=parameters.rate * Hz)
-    drive = Synapses(sources, cells, on_pre="v += 68.75*mV")
+    sources = PoissonGroup(len(driven), rates=parameters.rate * Hz, name="sensory")
+    drive = Synapses(sources, cells, on_pre="v += 68.75*mV", name="drive")
     drive.connect(i=np.arange(len(driven)), j=driven)
-    spikes = SpikeMonitor(cells)
+    spikes = SpikeMonitor(cells, name="spikes")
     return Network(cells, wiring, sources, drive, spikes), spikes, driven
 
 
@@ -159,7 +158,7 @@ def _rates(parameters: Parameters, seed: int, step: float | None) -> tuple[np.nd
     try:
         with on_engine("grid" if step else "event", seed):
             defaultclock.dt = (step or 0.1) * ms
-            network, spikes, driven = brain(parameters, seed)
+            network, spikes, driven = brain(parameters)
             network.run(parameters.duration * second)
             return np.asarray(spikes.count) / parameters.duration, driven
     finally:

@@ -86,7 +86,7 @@ def larva(n: int) -> tuple[Network, SpikeMonitor]:
     """The brain of the larval fly, ``n`` of its sensory neurons driven (``experiments/larva_connectome.py``)."""
     from experiments.larva_connectome import Parameters, brain
 
-    network, spikes, _ = brain(Parameters(driven=n), seed=0)
+    network, spikes, _ = brain(Parameters(driven=n))
     return network, spikes
 
 
