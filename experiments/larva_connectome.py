@@ -189,5 +189,5 @@ def scatter(tree: xr.DataTree) -> Figure:
     panel.set(
         xlabel="rate in continuous time [Hz]", ylabel="rate in steps of time [Hz]", xlim=(-2, top), ylim=(-2, top)
     )
-    panel.legend(frameon=False)
+    panel.legend(frameon=False, title="time step")
     return figure

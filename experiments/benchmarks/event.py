@@ -3,9 +3,10 @@
     bionet bench event --only cuba --out event.json
 
 The cost of events is that of the spikes that arrive, the cost of the grid that of its steps; so the networks go from
-dense (CUBA) to sparse activity. The grid runs in steps of 0.1 ms and advances every neuron in each. Processes, turns
-and times are those of the spiking benchmark (``spiking.py``). An aim of 50 ns for a spike that arrives is written as
-the time that CUBA's 1.78 million such spikes a second would take.
+dense (CUBA) to sparse activity. The grid runs in steps of 0.1 ms and advances every neuron in each, which is what the
+aims are about; beside it stands the grid on which neurons wait. Processes, turns and times are those of the spiking
+benchmark (``spiking.py``). An aim of 50 ns for a spike that arrives is written as the time that CUBA's 1.78 million
+such spikes a second would take.
 """
 
 import sys
@@ -19,22 +20,29 @@ sys.path.insert(0, str(_ROOT))
 
 from experiments.benchmarks.simulators.task import Task  # noqa: E402
 
-GRID = "bionet, grid of 0.1 ms"
+GRID, LAZY, TWO = "bionet, grid of 0.1 ms", "bionet, grid, neurons wait", "bionet, event, 2 threads"
 NEST = "NEST, iaf_psc_exp_ps, 1 thread"
 
 
 def contests(quick: bool = False) -> list[Contest]:
     """Return the contests: name, network, cells, biological seconds, and what is aimed at."""
 
-    def hold(name, title, network, n, seconds, *reaches, nest=False, fresh=False):
+    def hold(name, title, network, n, seconds, *reaches, nest=False, fresh=False, huge=False):
         seconds = seconds / 4 if quick else seconds
         task = partial(
             Task, network=network, n=n, seconds=seconds, settle=min(0.5, seconds), threads=1, fresh=fresh, once=False
         )
         ours = _entrant("bionet, event", "with_brian", task, "bionet_event", ours=True)
-        entrants = (ours, _entrant(GRID, "with_brian", task, "bionet", standard=True))
+        two = partial(task.func, **task.keywords | {"threads": 2})
+        entrants = (ours, _entrant(GRID, "with_brian", task, "bionet_dense", standard=True))
+        # All are in memory at a time: of huge networks two must do.
+        if not huge:
+            entrants += (
+                _entrant(LAZY, "with_brian", task, "bionet_lazy"),
+                _entrant(TWO, "with_brian", two, "bionet_event"),
+            )
         if nest:
-            entrants = (*entrants, _entrant(NEST, "with_nest", task, "nest"))
+            entrants += (_entrant(NEST, "with_nest", task, "nest"),)
         return Contest(name, title, entrants, reaches, per=seconds, unit="s/s")
 
     def than_grid(times):

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 import bionet.spiking.engines.event_loop as loop
 import bionet.spiking.engines.event_queues as queues
 import bionet.spiking.program as p
-from bionet.spiking.axons import divided
+from bionet.spiking.axons import Axons, divided
 from bionet.spiking.engines.event import Event
 from bionet.spiking.engines.event_crew import SAID
+from bionet.spiking.engines.event_flights import Left
 from bionet.spiking.engines.event_hand import Hand
 from bionet.spiking.engines.event_memory import Time
 from bionet.spiking.engines.event_names import AxonLayout
@@ -70,14 +71,16 @@ class SharedEvent(Event):
 
     def _owner(self, pathway: int) -> NDArray:
         """Return the unit that each synapse of a pathway reaches, in the order of its axons."""
-        each = next(each for each in self.program.operations if isinstance(each, p.Deliver) and each.pathway == pathway)
-        flow, index = _target(self, each)
+        found = [each for each in self.program.operations if isinstance(each, p.Deliver) and each.pathway == pathway]
+        if not found:
+            return np.zeros(int(self.axons[pathway].starts[-1]), np.int64)
+        flow, index = _target(self, found[0])
         units = self.first[flow] + np.asarray(self.arrays[index], np.int64)
         return self.axons[pathway].column(units)
 
     # Running
 
-    def run(self, ticks, borders: list[float]) -> None:
+    def run(self, ticks: Any, borders: list[float]) -> None:
         """Run to the end, or until told to stop."""
         try:
             super().run(ticks, borders)
@@ -178,7 +181,7 @@ def _others(engine: Event, own: p.Deliver) -> set[int]:
     return found - set(engine.text.columns)
 
 
-def _whole(found, axons):
+def _whole(found: Left, axons: Axons) -> Left:
     """Put the parts of spikes under way together again: those of one source that left at the same time."""
     parts: dict[tuple, list] = {}
     for departed, departure, arrives, offset, synapses, delays in found:

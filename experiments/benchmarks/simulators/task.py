@@ -13,7 +13,8 @@ class Task:
     Attributes
     ----------
     simulator : str
-        "numpy", "cython", "cpp", "bionet" or "bionet_event" of ``with_brian.py``; "nest" of ``with_nest.py``.
+        "numpy", "cython", "cpp", or "bionet" with what follows for its options, of ``with_brian.py``; "nest" of
+        ``with_nest.py``.
     network : str
         A name in ``networks.NETWORKS``.
     n : int

@@ -15,6 +15,14 @@ import sys
 from experiments.benchmarks.simulators.line import Line, Watch, peak_memory
 from experiments.benchmarks.simulators.task import Task, parsed
 
+# Options of the device; "dense" is the grid on which every neuron is advanced in every step.
+_BIONET = {
+    "bionet": {},
+    "bionet_dense": {"lazy": False},
+    "bionet_lazy": {"lazy": True},
+    "bionet_event": {"engine": "event"},
+}
+
 
 def main() -> None:
     """Prepare the network, then take turns."""
@@ -22,7 +30,7 @@ def main() -> None:
     try:
         import brian2
 
-        if task.simulator.startswith("bionet"):
+        if task.simulator in _BIONET:
             import bionet.spiking  # noqa: F401 (registers the device)
     except ImportError as error:
         line.say(absent=f"cannot be imported: {error}")
@@ -44,9 +52,9 @@ def main() -> None:
 
 def _choose(task: Task, brian2) -> None:
     """Choose the simulator: these are the lines in which users' scripts would differ."""
-    if task.simulator in ("bionet", "bionet_event"):
-        engine = {"engine": "event"} if task.simulator == "bionet_event" else {}
-        brian2.set_device("bionet", **engine, **({"threads": task.threads} if task.threads else {}))
+    if task.simulator in _BIONET:
+        threads = {"threads": task.threads} if task.threads else {}
+        brian2.set_device("bionet", **_BIONET[task.simulator], **threads)
     elif task.simulator == "cpp":
         brian2.set_device("cpp_standalone", directory=str(task.scratch / "cpp"), build_on_run=task.once)
         brian2.prefs.devices.cpp_standalone.openmp_threads = task.threads if (task.threads or 1) > 1 else 0
@@ -127,7 +135,7 @@ def _become_binary(task: Task, line: Line, ready: dict) -> None:
 def _version(task: Task) -> str:
     from importlib.metadata import version
 
-    if task.simulator.startswith("bionet"):
+    if task.simulator in _BIONET:
         return f"bionet {version('bionet')}, Numba {version('numba')}, Brian2 {version('brian2')}"
     return f"Brian2 {version('brian2')}" + (f", Cython {version('cython')}" if task.simulator == "cython" else "")
 
