@@ -27,11 +27,10 @@ def test_every_entrant_of_a_contest_has_the_same_task(quick, tmp_path):
             assert reach.against in {None, *(each.name for each in contest.entrants)}
 
 
-def test_both_engines_run_the_sparse_network_at_the_rate_of_its_sources(tmp_path):
-    for simulator in ("bionet_event", "bionet_dense"):
-        task = Task(simulator, "sparse", 400, 20.0, 0.1, 1, tmp_path, fresh=False, once=False)
-        command = [sys.executable, "-m", "experiments.benchmarks.simulators.with_brian", *task.arguments()]
-        done = subprocess.run(command, input="go\n", capture_output=True, text=True, cwd=ROOT, check=True)
-        _, turn = map(json.loads, done.stdout.splitlines())
-        # 800 events of a Poisson process: five standard deviations.
-        assert turn["answer"] == pytest.approx(0.1, abs=5 * 0.1 / 800**0.5)
+def test_the_sparse_network_fires_at_the_rate_of_its_sources(tmp_path):
+    task = Task("bionet_event", "sparse", 400, 20.0, 0.1, 1, tmp_path, fresh=False, once=False)
+    command = [sys.executable, "-m", "experiments.benchmarks.simulators.with_brian", *task.arguments()]
+    done = subprocess.run(command, input="go\n", capture_output=True, text=True, cwd=ROOT, check=True)
+    _, turn = map(json.loads, done.stdout.splitlines())
+    # 800 events of a Poisson process: five standard deviations.
+    assert turn["answer"] == pytest.approx(0.1, abs=5 * 0.1 / 800**0.5)

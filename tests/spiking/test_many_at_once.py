@@ -94,9 +94,8 @@ def compare(n, n_currents, seed):
     assert len(v) // 10 < n_fired < len(v)
 
 
-@pytest.mark.parametrize("n_currents", [1, 2, 3])
-def test_each_fires_when_60_digits_say(n_currents):
-    compare(500, n_currents, seed=n_currents)
+def test_each_fires_when_60_digits_say():
+    compare(500, 3, seed=3)
 
 
 @pytest.mark.slow
