@@ -133,7 +133,9 @@ def spikes_of(parts, duration=150 * ms):
     return np.asarray(spikes.t), np.asarray(spikes.i)
 
 
-@pytest.mark.parametrize("delay", [None, 1.5, "different"])
+@pytest.mark.parametrize(
+    "delay", [pytest.param(None, marks=pytest.mark.slow), pytest.param(1.5, marks=pytest.mark.slow), "different"]
+)
 def test_the_grid_converges_to_it_with_slope_1(delay):
     t, i = spikes_of(network(delay=delay), 60 * ms)
     errors = []

@@ -263,6 +263,7 @@ def test_parameters_change_between_runs_and_by_python_code():
     assert len(dense["spikes"]["i"]) > 100
 
 
+@pytest.mark.slow
 def test_two_groups_wait_each_on_its_own_clock():
     def make():
         net = build(6, "currents")
