@@ -35,6 +35,9 @@ class Axons:
         Delays in that order [s].
     """
 
+    #: Of a part: where its synapses lie in the order of all.
+    among: NDArray
+
     def __init__(self, first: int, last: int, sources: NDArray, delays: NDArray) -> None:
         self.bounds = np.array([first, last], np.int64)
         counts = np.bincount(np.asarray(sources, np.int64) - first, minlength=last - first)
@@ -86,4 +89,5 @@ def divided(axons: Axons, owner: NDArray, low: int, high: int) -> Axons:
     part.order = (places if axons.in_order else axons.order[places]).astype(np.int32)
     part.delay = axons.delay if axons.homogeneous else axons.delay[places]
     part.in_order = False
+    part.among = places
     return part

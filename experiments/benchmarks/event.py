@@ -58,7 +58,18 @@ def contests(quick: bool = False) -> list[Contest]:
         ),
         hold("sparse_10000", "10,000 cells, 100 inputs each, 0.1 Hz", "sparse", 10_000, 20.0, than_grid(15)),
         hold("sparse_100000", "100,000 cells, 100 inputs each, 0.1 Hz", "sparse", 100_000, 2.0, than_grid(6)),
-        hold("sparse_1000000", "1,000,000 cells, 100 inputs each, 0.1 Hz", "sparse", 10**6, 0.3, than_grid(4), six_gib),
+        hold(
+            *(
+                "sparse_1000000",
+                "1,000,000 cells, 100 inputs each, 0.1 Hz",
+                "sparse",
+                10**6,
+                0.3,
+                than_grid(4),
+                six_gib,
+            ),
+            huge=True,
+        ),
         hold("larva", "Brain of the larval fly, 21 cells driven", "larva", 21, 10.0, than_grid(1)),
     ]
 

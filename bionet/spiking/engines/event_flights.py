@@ -103,17 +103,20 @@ class Flights:
             If synapses or delays have changed since.
         """
         for number, name in enumerate(names):
+            among = own[number].among
             for departed, departure, arrives, offset, synapses, delays in left.get(name, []):
-                if not np.array_equal(axons[number].delays(axons[number].places(synapses)), delays):
+                whole = axons[number].places(synapses)
+                if not np.array_equal(axons[number].delays(whole), delays):
                     raise BionetError(_CHANGED.format(name))
-                mine = np.isin(synapses, own[number].order)
+                places = np.searchsorted(among, whole)
+                mine = np.isin(whole, among[places[places < among.size]])
                 if np.any(mine):
                     later = departure + float(delays[mine][0])
                     carry = math.floor(later / length)
                     if not mine[0]:
                         arrives, offset = departed + carry, later - carry * length
-                    places = own[number].places(synapses[mine])
-                    self._put(arrives, offset, number, places[0], int(places[-1]) + 1, departed, departure)
+                    first, last = int(places[mine][0]), int(places[mine][-1])
+                    self._put(arrives, offset, number, first, last + 1, departed, departure)
 
     def _put(self, arrives: int, offset: float, number: int, k: int, end: int, departed: int, departure: float) -> None:
         self.make_room(self.most)
