@@ -18,6 +18,7 @@ def test_the_fixed_point_is_the_published_one():
         assert found - C_MIN == pytest.approx(EPSILON * rate * length / found, rel=1e-13)
 
 
+@pytest.mark.slow
 def test_a_regular_train_holds_velocities_at_the_exact_cycle():
     rate, lengths, a = 0.1, np.array([10.0, 20.0]), 1e-3
     with device("bionet", engine="event", seed=1):

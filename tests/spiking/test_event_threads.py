@@ -116,6 +116,22 @@ def test_runs_go_on_where_others_stopped_with_any_number_of_threads(alone):
         np.testing.assert_array_equal(alone["v"], np.asarray(net["cells"].v))
 
 
+def test_the_next_network_draws_the_same_numbers_whatever_ran_the_last_one():
+    found = []
+    for threads in (None, 2):
+        with device("bionet", engine="event", seed=3, threads=threads):
+            times = []
+            for _ in range(2):
+                net = fresh()
+                net.run(30 * ms)
+                times.append(np.asarray(net["given"].t).copy())
+                del net
+        assert not np.array_equal(*times)
+        found.append(times)
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_buffers_grow_where_threads_fill_them(alone, monkeypatch):
     monkeypatch.setattr("bionet.spiking.engines.event_monitors._SPIKES", 1)
     monkeypatch.setattr("bionet.spiking.engines.event_hand._TOLD", 1)

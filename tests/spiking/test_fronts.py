@@ -238,6 +238,7 @@ def test_a_delay_at_departure_is_what_its_equation_says_then():
     np.testing.assert_allclose(np.asarray(arrivals.t), times + 10e-3 / velocity, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_cells_that_are_integrated_are_reached_on_time_and_regular_code_changes_velocities():
     times, changes = np.array([0.0, 1e-3, 6e-3, 30e-3]), np.arange(13) * 5e-3
     velocities = 1 + 0.5 * np.sin(np.arange(13))

@@ -117,11 +117,6 @@ def is_the_same_on_more_threads(seed):
         assert differences(one, run_on("bionet", build, threads=n_threads), 0) == [], n_threads
 
 
-@pytest.mark.parametrize("seed", [6])
-def test_a_random_model_is_the_same_on_more_threads(seed):
-    is_the_same_on_more_threads(seed)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_one_of_many_random_models_is_the_same_on_more_threads(seed):

@@ -431,7 +431,8 @@ class Event:
         if self.network.fronts:
             self._aim_fronts(self.module.before_changes, self.reached)
         self._leave_spikes(names)
-        self.randomness.draw = int(self.control[queues.DRAW])
+        # How often the loop counts depends on threads; where no code draws, a run is one draw for what comes after it.
+        self.randomness.draw = int(self.control[queues.DRAW]) if self.text.keys else self.randomness.draw + 1
 
     def _leave_spikes(self, names: list[str]) -> None:
         """Keep what is under way."""
