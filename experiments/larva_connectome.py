@@ -8,7 +8,7 @@ step of a spike is wiped out by the reset.
 The wiring says nothing of transmitters. Here local neurons and the APL cells inhibit and all others excite: an
 assumption, with which a picture of activity can be drawn, and no more.
 
-Run time: about a minute on two cores; with ``--quick`` half of it. Needs the connectome in ``$BIONET_DATA``.
+Run time: about half a minute on two cores. Needs the connectome in ``$BIONET_DATA``.
 
 References
 ----------

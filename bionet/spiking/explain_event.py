@@ -18,7 +18,7 @@ from bionet.spiking.unstepped import without_steps
 
 # Measured on one core with the state in its cache [s]: a spike that reaches a neuron of the event engine (CUBA, 4,000
 # cells), and a step of a neuron on the grid. They tell which engine is faster, not how long a run takes.
-_EVENT, _STEP = 5e-8, 0.8e-9
+_EVENT, _STEP = 3.2e-8, 0.8e-9
 
 
 @dataclass(frozen=True)

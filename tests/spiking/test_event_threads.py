@@ -69,11 +69,10 @@ def fresh():
     return parts()
 
 
-def outcome(threads, pieces):
+def outcome(threads):
     with device("bionet", engine="event", seed=3, threads=threads):
         net = fresh()
-        for duration in pieces:
-            net.run(duration * ms)
+        net.run(120 * ms)
         engine = get_device().last_event
         found = {f"{name}.{key}": np.asarray(getattr(net[name], key)) for name in ("spikes", "given") for key in "it"}
         found |= {f"more.{key}": np.asarray(getattr(net["more"], key)) for key in "itv"}
@@ -92,12 +91,12 @@ def same(one, other):
 
 @pytest.fixture(scope="module")
 def alone():
-    return outcome(None, [120])[0]
+    return outcome(None)[0]
 
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_come_to_the_same_bits(alone, threads):
-    found, how = outcome(threads, [120])
+    found, how = outcome(threads)
     assert how == (threads, "")
     assert len(alone["spikes.i"]) > 300
     assert len(alone["more.i"]) > 30
@@ -136,7 +135,7 @@ def test_buffers_grow_where_threads_fill_them(alone, monkeypatch):
     monkeypatch.setattr("bionet.spiking.engines.event_monitors._SPIKES", 1)
     monkeypatch.setattr("bionet.spiking.engines.event_hand._TOLD", 1)
     monkeypatch.setattr("bionet.spiking.engines.shared_event._PATIENCE", 5)
-    same(alone, outcome(2, [120])[0])
+    same(alone, outcome(2)[0])
 
 
 def test_what_threads_cannot_share_runs_on_one():

@@ -45,7 +45,7 @@ _PATIENCE = 1 << 17
 
 
 def window_of(delays: list[NDArray]) -> float:
-    """Return the length of a window [s]: a power of two, near the shortest delay, between 2**-14 and 2**-8."""
+    """Return the length of a window [s]: a power of two, near the shortest delay, between 2**-14 and 2**-10."""
     shortest = min((float(each[each > 0].min()) for each in delays if np.any(each > 0)), default=1.0)
     return 2.0 ** math.floor(math.log2(min(max(shortest, 2.0**-14), 2.0**-10)))
 

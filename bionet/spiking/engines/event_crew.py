@@ -57,7 +57,8 @@ def crew(memory, addresses, sizes, until, mine, meeting, said, told, busiest):
     last_w = np.int64(until[0])
     before = control[INSTANT]
     piece = np.zeros(3)
-    meet(meeting, n_threads)
+    if meet(meeting, n_threads):
+        return
     while True:
         w = control[PIECE]
         if w < last_w:
