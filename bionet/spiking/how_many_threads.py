@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
+from statistics import median
 
 from numba.core import config
 
@@ -20,6 +23,9 @@ _MEETINGS, _COMING, _CALL = 4e-6, 1e-6, 1e-4
 # What the second thread has to save of a step, and what each further one.
 _SECOND, _FURTHER = 0.25, 0.1
 _ANY = 1e6
+# Where Linux says what runs; how often, and how long after one another [s], that is looked at.
+_LOAD = Path("/proc/loadavg")
+_LOOKS, _PAUSE = 5, 1e-3
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,23 @@ def free_cores() -> int:
     Numba takes what the process may use, or fewer if ``NUMBA_NUM_THREADS`` says so.
     """
     usable = config.NUMBA_NUM_THREADS
-    # This process was busy itself.
-    others = max(os.getloadavg()[0] - 1.0, 0.0)
-    idle = round((os.cpu_count() or usable) - others)
+    idle = round((os.cpu_count() or usable) - _others())
     return max(1, min(usable, idle, *(int(_allotted(each)) for each in control_groups("cpu"))))
+
+
+def _others() -> float:
+    """Return how many cores others keep busy: by the mean of the last minute or by what runs now, what is less.
+
+    The mean remembers who has gone, this process among them; what runs now is the median of a few looks.
+    """
+    running = []
+    for look in range(_LOOKS):
+        time.sleep(_PAUSE * (look > 0))
+        try:
+            running.append(int(_LOAD.read_text().split()[3].partition("/")[0]))
+        except (OSError, ValueError, IndexError):
+            break
+    return max(min(os.getloadavg()[0], median(running or [inf])) - 1.0, 0.0)
 
 
 def _allotted(folder: Path) -> float:

@@ -390,12 +390,19 @@ def test_cores_are_those_that_others_leave(monkeypatch, tmp_path):
     monkeypatch.setattr("os.cpu_count", lambda: 16)
     monkeypatch.setattr("os.getloadavg", lambda: (1.0, 0.0, 0.0))
     monkeypatch.setattr(how_many_threads, "control_groups", lambda controller: [tmp_path])
+    monkeypatch.setattr(how_many_threads, "_LOAD", tmp_path / "loadavg")
     assert how_many_threads.free_cores() == 8
     monkeypatch.setattr("os.getloadavg", lambda: (12.0, 0.0, 0.0))
     assert how_many_threads.free_cores() == 5
     monkeypatch.setattr("os.getloadavg", lambda: (40.0, 0.0, 0.0))
     assert how_many_threads.free_cores() == 1
+    # Those that made the mean so high have gone, but for three.
+    (tmp_path / "loadavg").write_text("40.00 20.00 10.00 4/300 1234\n")
+    assert how_many_threads.free_cores() == 8
+    (tmp_path / "loadavg").write_text("40.00 20.00 10.00 14/300 1234\n")
+    assert how_many_threads.free_cores() == 3
     monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert how_many_threads.free_cores() == 8
     for quota, cores in (("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1)):
         (tmp_path / "cpu.max").write_text(quota)
         assert how_many_threads.free_cores() == cores

@@ -72,7 +72,7 @@ class Printer(Operations):
     def print(self) -> Source:
         """Print all of it."""
         body = self.body()
-        head = ["def run(table, sizes, floats, integers, control, keys):"]
+        head = ["def run(table, sizes, floats, integers, control, keys):", "    wide()"]
         head += [f"    m{k} = view(table[{k}], sizes[{k}], {place.dtype})" for place, k in self.places.items()]
         head += [f"    {name} = {value}" for name, value in self.constants.items()]
         text = "\n".join([*head, *self.entry, *body, ""])

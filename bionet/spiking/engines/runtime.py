@@ -23,6 +23,7 @@ __all__ = (
     "square",
     "table_row",
     "view",
+    "wide",
 )
 
 
@@ -45,6 +46,20 @@ def view(typing, address, size, dtype):
         return array._getvalue()
 
     return result(types.int64, types.int64, dtype), generate
+
+
+@intrinsic
+def wide(typing):
+    """Let the loops of the function at hand take vectors of 512 bits where the processor has them.
+
+    LLVM prefers 256 bits, for the sake of processors that slow down; what is computed here takes long enough to gain.
+    """
+
+    def generate(context, builder, signature, arguments):
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @njit(inline="always")
