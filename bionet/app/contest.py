@@ -28,6 +28,8 @@ class Entrant:
         Whether its answer is one that the others' must agree with.
     similar : bool
         Whether it computes something like the others' task but not the same; then it is never the best peer.
+    bound : bool
+        Whether it does nothing of the task, but says in what time this machine could; then it is not one either.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Entrant:
     ours: bool = False
     standard: bool = False
     similar: bool = False
+    bound: bool = False
 
 
 @dataclass(frozen=True)

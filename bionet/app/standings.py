@@ -111,7 +111,7 @@ class Standings:
         peers = [
             (found.middle, index)
             for index, each in enumerate(self.courses)
-            if not (each.entrant.ours or each.entrant.similar or self.deviates(each))
+            if not (each.entrant.ours or each.entrant.similar or each.entrant.bound or self.deviates(each))
             and (found := self.typical(each, measure))
         ]
         return self.courses[min(peers)[1]] if peers else None
@@ -171,6 +171,8 @@ class Standings:
         remarks = [course.trouble]
         if course.entrant.similar:
             remarks.append("a similar model, not the same; not counted")
+        if course.entrant.bound:
+            remarks.append("what this machine could do; no program, not counted")
         if self.deviates(course):
             remarks.append("another answer: this is another network; not counted")
         if course.entrant.ours and self.contest.processes == "cold" and not _left_files(course.turns):

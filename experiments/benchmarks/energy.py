@@ -78,7 +78,9 @@ def contests(quick: bool = False) -> list[Contest]:
 
 
 def _entrant(name: str, module: str, task: Task, ours: bool = False) -> Entrant:
-    return Entrant(name, partial(_command, module, task), _ROOT, ours=ours, standard=not ours and name != PEAK)
+    bound = name == PEAK
+    standard = not (ours or bound)
+    return Entrant(name, partial(_command, module, task), _ROOT, ours=ours, standard=standard, bound=bound)
 
 
 def _command(module: str, task: Task, scratch: Path) -> list[str]:

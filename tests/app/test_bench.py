@@ -160,6 +160,17 @@ def test_the_best_peer_is_the_fastest_that_does_the_same():
     assert held.remark(held.courses[3]) == ""
 
 
+def test_a_bound_is_a_peer_only_to_an_aim_that_names_it():
+    bound = course("peak", [0.5, 0.5], bound=True)
+    bound.turns = [{"simulate_s": turn["simulate_s"]} for turn in bound.turns]
+    courses = course("bionet", [1.0, 1.0], ours=True), course("peer", [2.0, 2.0], standard=True), bound
+    held = standings(*courses, reaches=(Reach(0.7), Reach(1.5, against="peak")))
+    best, named = held.verdicts()
+    assert (best.peer, best.ratio.middle, best.reached) == ("peer", 0.5, True)
+    assert (named.peer, named.ratio.middle, named.reached) == ("peak", 2.0, False)
+    assert "no program" in held.remark(bound)
+
+
 def test_nothing_is_reached_by_doing_something_else():
     held = standings(course("bionet", [0.1], answer=0.5, ours=True), course("peer", [1.0], standard=True))
     assert held.verdicts()[0].reached is None
