@@ -81,7 +81,7 @@ class BoltzmannMachine(Stored, TransformerMixin, BaseEstimator):
     seed : int
         Of weights, chains and orders.
     dtype : {"float64", "float32"}
-        Of the fields in sampling.
+        Of the weights in sampling; their sums are those of double precision.
     device : {"cpu", "cuda"}
         Where chains are swept; all else is computed on the processor.
 

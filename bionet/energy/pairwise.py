@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from bionet.energy.partition import all_states
+from bionet.kernels.cpu.blas import ADDRESS, single
 from bionet.kernels.devices import CPU, Kernels
 from bionet.random import Stream
 
 Floats = NDArray[np.float64]
 States = NDArray[np.int8]
+
+_SGEMM = ADDRESS[np.dtype(np.float32)]
 
 
 class Moments(NamedTuple):
@@ -111,21 +114,22 @@ def gibbs(
     lift : float array, shape (n_units,), or float
         Added to the fields after that.
     dtype : {"float64", "float32"}
-        Of the fields.
+        Of the weights; their sums are those of double precision, on a GPU those of this one.
     on : Kernels
         Of the device to sweep on; the states stay where they are.
     """
-    kind = np.dtype(dtype).type
-    couplings, n_units = np.ascontiguousarray(weights, dtype=kind), len(bias)
+    couplings, n_units = np.ascontiguousarray(weights, dtype=dtype), len(bias)
     if not couplings.flags.writeable:
         # Numba compiles a second time for arrays that are read-only.
         couplings = couplings.copy()
     places, order = np.arange(n_units) if free is None else np.flatnonzero(free), stream.child("order")
     orders = np.array([places[order.permutation(len(places), step + k)] for k in range(n_sweeps)])
-    lifts = np.broadcast_to(np.asarray(lift, dtype=kind), (n_units,)).copy()
-    there, couplings, lifts = on.put(states), on.put(couplings), on.put(lifts)
-    fields = there.astype(kind) @ couplings + on.put(bias.astype(kind))
-    on.boltzmann.sweeps(there, couplings, fields, orders, kind(beta), lifts, np.uint64(stream.key), step)
+    own, lifts = (np.array(np.broadcast_to(each, (n_units,)), dtype=np.float64) for each in (bias, lift))
+    there, law = on.put(states), (on.put(couplings), on.put(own))
+    with single():
+        on.boltzmann.sweeps(
+            *(_SGEMM, there, *law, orders, float(beta), on.put(lifts), np.uint64(stream.key), step),
+        )
     if on is not CPU:
         states[...] = on.get(there)
     return states

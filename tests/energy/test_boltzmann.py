@@ -205,6 +205,34 @@ def test_draws_are_the_same_for_any_number_of_threads_and_any_company():
     np.testing.assert_array_equal(halves, machine.gibbs(start, 7, stream=stream))
 
 
+def one_by_one(machine, states, n_sweeps, free, beta):
+    """Sweep as the definition has it, in double precision."""
+    states, stream = states.copy(), Stream(0, "boltzmann/gibbs")
+    places, weights = np.flatnonzero(free), machine.weights_.astype(machine.dtype)
+    for k in range(n_sweeps):
+        luck = stream.uniform(states.shape, k)
+        for i in places[stream.child("order").permutation(len(places), k)]:
+            field = states @ weights[i].astype(float) + machine.bias_[i]
+            states[:, i] = luck[:, i] < expit(beta * field)
+    return states
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("n_units", "n_chains", "scale", "beta"),
+    [(1, 1, 1.0, 1.0), (64, 3, 0.3, 1.0), (150, 70, 0.1, 2.0), (600, 20, 0.05, 1.0), (300, 9, 50.0, 1.0)]
+    + [(130, 8, 1.0, 1e7), (90, 5, 0.1, 0.0), (200, 4, 1e-40, 1e39)],
+)
+def test_blocks_of_units_come_to_what_units_one_by_one_come_to(n_units, n_chains, scale, beta, dtype):
+    """Bit for bit, also where the products err by more than the draws can bear: with large weights, and in the cold."""
+    machine = random_machine(n_units, scale=scale)
+    machine.dtype, machine.bias_ = dtype, scale * machine.bias_
+    start = Stream(0, "test/start").bernoulli(np.full((n_chains, n_units), 0.5)).astype(float)
+    for free in (np.ones(n_units, dtype=bool), np.arange(n_units) % 3 > 0):
+        expected = one_by_one(machine, start, 4, free, beta)
+        np.testing.assert_array_equal(machine.gibbs(start, 4, free, beta), expected)
+
+
 def test_at_temperature_zero_it_recalls_as_hopfields_network_does():
     patterns = np.where(Stream(0, "test/x").bernoulli(np.full((3, 60), 0.5)), 1, -1)
     network = Hopfield().fit(patterns)

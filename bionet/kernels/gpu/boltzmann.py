@@ -8,9 +8,14 @@ BLOCK = 64
 """Units that have their turn before their changes reach the fields of all others, in one product."""
 
 
-def sweeps(states, weights, fields, orders, beta, lift, key, step):
-    """Give units their turn; parameters as on the processor. ``orders`` is a NumPy array."""
+def sweeps(address, states, weights, bias, orders, beta, lift, key, step):
+    """Give units their turn; parameters as on the processor, of which the first is idle. ``orders`` is a NumPy array.
+
+    Fields are sums in the precision of the weights.
+    """
     xp, kind = module_of(states), weights.dtype
+    fields = states.astype(kind) @ weights + bias.astype(kind)
+    beta, lift = kind.type(beta), lift.astype(kind)
     for k, order in enumerate(orders):
         luck = table(xp, key, int(step) + k, states.shape)
         for first in range(0, len(order), BLOCK):
