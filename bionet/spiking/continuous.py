@@ -31,7 +31,9 @@ import bionet.spiking.program as p
 from bionet.errors import InputError
 from bionet.spiking.conduction import conduction_of
 from bionet.spiking.departures import at_a_time, check_front, now_of
+from bionet.spiking.enclosure import without_bounds
 from bionet.spiking.flow import DELAY, DISTANCE, LENGTH, REFRACTORY, VELOCITY, Flow
+from bionet.spiking.intensities import moves
 from bionet.spiking.reading import NotFusedError, Reading, _Reader
 
 _GRID = 'use engine="grid"'
@@ -53,12 +55,13 @@ class Given:
 
 @dataclass(frozen=True)
 class PoissonSource:
-    """A group of Poisson processes; ``code`` computes ``_rate`` [1/s]."""
+    """A group of Poisson processes; ``code`` computes ``_rate`` [1/s], which ``moves`` if it changes all the time."""
 
     name: str
     n: int
     events: int
     code: p.Code
+    moves: bool
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ class _Continuous(_Reader):
                 self.one(each)
         for each in updaters:
             self.flows.append(self.flow(each.group))
+        self.check_sources()
         delays = [np.asarray(each.variables["delay"].get_value()) for each in self.pathways]
         changing, fronts = {}, {}
         for number, pathway in enumerate(self.pathways):
@@ -283,9 +287,34 @@ class _Continuous(_Reader):
 
     def poisson(self, group: PoissonGroup) -> None:
         code = self.code_of(group, "_rate = rates")
-        if {"t", "t_in_timesteps"} & set(code.names) and not code.functions:
-            raise _refuse(group.name, f"rates={group._rates!r} change all the time", f"use a TimedArray, or {_GRID}")
-        self.sources.append(PoissonSource(group.name, len(group), self.array(group.variables["_spikespace"]), code))
+        self.check_steps(group.name, f"rates={group._rates!r}", code)
+        if moves(code) and (unknown := without_bounds(code)):
+            raise _refuse(
+                group.name,
+                f"rates={group._rates!r} call {unknown[0]}(), of which no bounds are known, at all times",
+                f"use a TimedArray, or {_GRID}",
+            )
+        events = self.array(group.variables["_spikespace"])
+        self.sources.append(PoissonSource(group.name, len(group), events, code, moves(code)))
+
+    def check_sources(self) -> None:
+        """Refuse rates that spikes change."""
+        at_events = [each.code for each in self.operations if isinstance(each, p.Reset | p.Deliver)]
+        written = set().union(*(each.arrays_written() for each in at_events))
+        for each in self.sources:
+            if isinstance(each, PoissonSource) and each.code.arrays_read() & written:
+                raise InputError(
+                    f"{each.name}.rates: got rates that synapses change; expected rates that time alone changes; "
+                    "use a NeuronGroup with threshold='rand() < rates*dt'"
+                )
+
+    def check_steps(self, name: str, what: str, code: p.Code) -> None:
+        """Refuse code that reads steps of time or draws random numbers."""
+        steps = {number for clock in self.clock_records for number in (clock.dt, clock.timestep)}
+        if code.arrays_read() & steps:
+            raise _refuse(name, f"{what} read the length or the number of a step")
+        if any(isinstance(each, p.Uniform | p.Normal | p.Poisson | p.Binomial) for each in code.functions.values()):
+            raise _refuse(name, f"{what} draw random numbers")
 
     def given_spikes(self, group: SpikeGeneratorGroup) -> None:
         times, indices = np.asarray(group._spike_time, float), np.asarray(group._neuron_index)

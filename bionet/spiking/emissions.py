@@ -11,19 +11,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bionet.random import Stream, uniform
+from bionet.random import Stream, bits, uniform
 from bionet.spiking.continuous import Continuous, Given, PoissonDrive, PoissonSource
+from bionet.spiking.intensities import ROOT, Intensity
 
 #: Random events made at a time.
 _MANY = 1 << 18
 
 
 @njit(cache=True, error_model="numpy")
-def _process(rates, windows, offsets, left, drawn, key, until_window, until_offset, length, out_w, out_off, out_i):
+def _process(
+    rates, windows, offsets, left, drawn, key, until_window, until_offset, length, out_w, out_off, out_i, out_marks
+):
     """Write the events before a time of independent Poisson processes; return how many, or -1 if there is no room.
 
     ``left`` is the integral of each process's rate from its time (``windows``, ``offsets``) to its next event: an
-    exponential number of mean 1.
+    exponential number of mean 1. Each event has a mark, a uniform number beside that of the time before it.
     """
     n = 0
     for i in range(rates.size):
@@ -39,6 +42,7 @@ def _process(rates, windows, offsets, left, drawn, key, until_window, until_offs
             if n == out_i.size:
                 return -1
             out_w[n], out_off[n], out_i[n] = window, off, i
+            out_marks[n] = float(bits(key, drawn[i] - 1, i)[1] >> np.uint64(11)) * 2.0**-53
             n += 1
             windows[i], offsets[i] = window, off
             left[i] = -math.log1p(-uniform(key, drawn[i], i))
@@ -72,17 +76,17 @@ class Processes:
         self.windows[changed], self.offsets[changed] = window, offset
         self.rates = np.where(changed, rates, self.rates)
 
-    def until(self, window: float, offset: float, length: float, expected: int) -> tuple[NDArray, NDArray, NDArray]:
-        """Return the events before a time: windows, offsets and numbers."""
+    def until(self, window: float, offset: float, length: float, expected: int) -> tuple[NDArray, ...]:
+        """Return the events before a time: windows, offsets, numbers and marks."""
         room = 2 * expected + 1024
         while True:
             kept = [each.copy() for each in (self.windows, self.offsets, self.left, self.drawn)]
-            out = np.empty(room), np.empty(room), np.empty(room, np.int64)
+            out = np.empty(room), np.empty(room), np.empty(room, np.int64), np.empty(room)
             n = _process(
                 self.rates, self.windows, self.offsets, self.left, self.drawn, self.key, window, offset, length, *out
             )  # fmt: skip
             if n >= 0:
-                return out[0][:n], out[1][:n], out[2][:n]
+                return tuple(each[:n] for each in out)
             self.windows, self.offsets, self.left, self.drawn = kept
             room *= 2
 
@@ -100,6 +104,8 @@ class Emissions:
         The states of processes by name; kept up to date.
     first : int64 array
         The first unit of each flow and source.
+    intensities : dict of str to Intensity
+        Of the sources whose rates change all the time.
 
     Attributes
     ----------
@@ -111,9 +117,16 @@ class Emissions:
     """
 
     def __init__(
-        self, network: Continuous, randomness: Any, length: float, left: dict[str, Any], first: NDArray
+        self,
+        network: Continuous,
+        randomness: Any,
+        length: float,
+        left: dict[str, Any],
+        first: NDArray,
+        intensities: dict[str, Intensity],
     ) -> None:
         self.network, self.length, self.left, self.first = network, length, left, first
+        self.intensities = intensities
         # What was drawn before is in the name: a network built anew after a run draws other numbers.
         self.seed, self.drawn = randomness.seed, randomness.draw
         self.windows, self.offsets = np.empty(0, np.int64), np.empty(0)
@@ -134,6 +147,8 @@ class Emissions:
     def settle(self, t: float, rates: dict[str, NDArray]) -> None:
         """Change rates at a time."""
         window = math.floor(t / self.length)
+        for each in self.intensities.values():
+            each.forget()
         for name, values in rates.items():
             processes = self.left[name]
             processes.settle(
@@ -145,9 +160,13 @@ class Emissions:
 
         Given spikes at the very end of a stretch belong to it, so that what is to come after them finds them there.
         """
-        start = self.known_until
-        total = sum(float(self.left[each.name].rates.sum()) for each in self.random())
+        start = self.since = self.known_until
+        steady = [each for each in self.random() if each.name not in self.intensities]
+        total = sum(float(self.left[each.name].rates.sum()) for each in steady)
+        total += sum(each.most(start) for each in self.intensities.values())
         stop = min(end, start + _MANY / total) if total else end
+        if self.intensities:
+            stop = min(stop, (math.floor(start / ROOT) + 1) * ROOT)
         after = self.borders[self.borders > start]
         if after.size and self.random():
             stop = min(stop, float(after[0]))
@@ -164,6 +183,8 @@ class Emissions:
                 times, indices = times[is_new & is_due], indices[is_new & is_due]
                 w = np.floor(times / self.length)
                 found.append((w, times - w * self.length, unit + indices, -1))
+            elif each.name in self.intensities:
+                found.append(self._thinned(each, start, stop, unit))
             else:
                 found.append(self._random(each, window, offset, unit, -1, stop - start))
         for number, drive in enumerate(self.network.drives):
@@ -183,6 +204,9 @@ class Emissions:
         self.left.update(self.before)
         window = math.floor(t / self.length)
         for each in self.random():
+            if each.name in self.intensities:
+                self._thinned(each, self.since, t, 0)
+                continue
             expected = int(self.left[each.name].rates.sum() * (t - self.begun))
             self.left[each.name].until(window, t - window * self.length, self.length, expected)
 
@@ -193,8 +217,24 @@ class Emissions:
     def _random(self, each: Any, window: int, offset: float, unit: int, kind: int, time: float) -> tuple:
         processes = self.left[each.name]
         expected = int(processes.rates.sum() * time)
-        w, off, i = processes.until(window, offset, self.length, expected)
+        w, off, i, _ = processes.until(window, offset, self.length, expected)
         return w, off, unit + i, kind
+
+    def _thinned(self, each: Any, start: float, stop: float, unit: int) -> tuple:
+        """Return the events in [start, stop) of processes whose rates change all the time."""
+        processes, intensity = self.left[each.name], self.intensities[each.name]
+        found = []
+        for low, high, ceilings in intensity.pieces(start, stop):
+            begin, end = math.floor(low / self.length), math.floor(high / self.length)
+            processes.settle(ceilings, begin, low - begin * self.length, self.length)
+            expected = int(ceilings.sum() * (high - low))
+            w, off, i, marks = processes.until(end, high - end * self.length, self.length, expected)
+            found.append((w, off, i, marks, ceilings[i]))
+        if not found:
+            return np.empty(0), np.empty(0), np.empty(0, np.int64), -1
+        w, off, i, marks, ceilings = (np.concatenate(some) for some in zip(*found, strict=True))
+        kept = intensity.kept(i, w, off, marks, ceilings)
+        return w[kept], off[kept], unit + i[kept], -1
 
 
 def _given(each: Given, start: float, stop: float) -> tuple[NDArray, NDArray]:

@@ -205,7 +205,18 @@ def _quiet(tree: Node, code: p.Code) -> Node:
         known = p.Elementary | p.UserFunction | p.Table
         if isinstance(node, Call) and not isinstance(code.functions[node.function], known):
             raise NotLinearError("a random number has no meaning between events")
+        if (
+            isinstance(node, Call)
+            and isinstance(code.functions[node.function], p.Table)
+            and not is_now(node.arguments[0])
+        ):
+            raise NotLinearError("a table is read at another time than the present")
     return without_time(tree, code)
+
+
+def is_now(tree: Node) -> bool:
+    """Return whether an expression is the time itself."""
+    return isinstance(tree, Name) and tree.name == "t"
 
 
 def without_time(tree: Node, code: p.Code) -> Node:

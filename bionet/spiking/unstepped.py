@@ -80,7 +80,7 @@ class Agenda:
     def switches(self) -> None:
         """Pause where a table that equations or rates read changes its value."""
         codes = [each.code for each in self.network.flows]
-        codes += [each.code for each in self.network.sources if isinstance(each, PoissonSource)]
+        codes += [each.code for each in self.network.sources if isinstance(each, PoissonSource) and not each.moves]
         times: set[float] = set()
         for table in {each.array: each for code in codes for each in tables(code)}.values():
             values, dt = self.engine.arrays[table.array], self.engine.values.step_of(table)

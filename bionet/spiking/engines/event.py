@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from bionet.spiking.flow import (
     NotLinearError,
     linear_system,
 )
+from bionet.spiking.intensities import Intensity, refuse_rate
 
 #: Instants and windows between two returns to Python.
 _PATIENCE = 1 << 17
@@ -139,13 +141,29 @@ class Event:
         self.due, self.wanted = np.full(n, queues.NEVER, np.int64), np.zeros(n, np.int64)
         self.following, self.preceding = np.empty(n, np.int32), np.empty(n, np.int32)
         self.fired, self.seen = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-        self.emissions = Emissions(network, self.randomness, self.length, self.left.emissions, self.first)
+        self.emissions = Emissions(
+            network, self.randomness, self.length, self.left.emissions, self.first, self._intensities()
+        )
         self.keys = np.array([Stream(self.randomness.seed, f"event/{k}").key for k in range(self.text.keys)], np.uint64)
         self.hands = self._make_hands()
         self.bind()
 
     def _make_hands(self) -> list[Hand]:
         return [Hand(self, 0, self.n_units, self.axons)]
+
+    def _intensities(self) -> dict[str, Intensity]:
+        """Return the rates of the sources that change all the time."""
+        found = {}
+        for number, each in enumerate(self.network.sources, len(self.network.flows)):
+            if isinstance(each, PoissonSource) and each.moves:
+                rates = partial(self._rates_at, getattr(self.module, f"rates_{number}"))
+                found[each.name] = Intensity(each.name, each.n, each.code, self.values, rates, self.length)
+        return found
+
+    def _rates_at(self, compute: Any, i: NDArray, windows: NDArray, offsets: NDArray) -> NDArray:
+        found = np.empty(len(i))
+        compute(i, windows, offsets, found, self.memory)
+        return found
 
     @property
     def control(self) -> NDArray:
@@ -376,8 +394,12 @@ class Event:
         """Return the rates of random sources and drives at a time."""
         found: dict[str, NDArray] = {each.name: np.array(each.rate) for each in self.network.drives}
         for each in self.network.sources:
-            if isinstance(each, PoissonSource):
-                found[each.name] = np.asarray(self.values.computed(each.code, t)["_rate"], float)
+            if isinstance(each, PoissonSource) and not each.moves:
+                rates = np.broadcast_to(np.asarray(self.values.computed(each.code, t)["_rate"], float), each.n)
+                wrong = np.flatnonzero(~((rates >= 0) & (rates < math.inf)))
+                if wrong.size:
+                    refuse_rate(each.name, float(rates[wrong[0]]), int(wrong[0]), t)
+                found[each.name] = rates
         return found
 
     def publish(self, t: float) -> None:

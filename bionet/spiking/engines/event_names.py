@@ -18,7 +18,7 @@ from bionet.spiking.closed_form import Pattern
 from bionet.spiking.continuous import Continuous
 from bionet.spiking.engines.text import Text
 
-_CALLED_FROM_PYTHON = ("run", "crew", "sample", "move", "regular", "before_changes", "after_changes")
+_CALLED_FROM_PYTHON = ("run", "crew", "sample", "move", "regular", "before_changes", "after_changes", "rates")
 #: What gets arrays as arguments, many times: their references would be counted.
 _INLINED = ("postpone", "schedule", "instant")
 _AXONS = {"starts": "int64", "order": "uint32", "inverse": "uint32", "delay": "float64"}

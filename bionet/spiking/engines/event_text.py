@@ -46,6 +46,8 @@ class EventText(FrontText):
         for number, source in enumerate((*self.network.flows, *self.network.sources)):
             self.fire(number, source)
             self.launch(number, source)
+            if isinstance(source, PoissonSource) and source.moves:
+                self.rates(number, source)
         for each in operations:
             if isinstance(each, p.Deliver):
                 self.deliver(each)
@@ -146,6 +148,18 @@ class EventText(FrontText):
                 self.add(f"{column}[place] = {self.local(name)}")
             self.add(f"control[{place}] = place + 1")
             self.add(f"{self.array(each.count)}[i - np.uint64({start})] += 1")
+
+    def rates(self, number: int, each: PoissonSource) -> None:
+        """Print the rates of processes of a source at times."""
+        self.operation += 1
+        with self.function(f"rates_{number}(processes, windows, offsets, found, memory)"):
+            self.add("draw = 0")
+            with self.block("for k in range(processes.size):"):
+                self.add("i = np.uint64(processes[k])")
+                self.add("now = windows[k] * window + offsets[k]")
+                self.scalars(each.code)
+                self.elements(each.code, "i")
+                self.add(f"found[k] = {self.local('_rate')}")
 
     def launch(self, number: int, each: Flow | Given | PoissonSource) -> None:
         """Print how a spike leaves along pathways."""

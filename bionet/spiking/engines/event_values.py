@@ -53,8 +53,12 @@ class Values:
         assert isinstance(reference, p.Reference)
         return self.arrays[reference.array][self._at(code, reference.index)]
 
+    def table_values(self, table: p.Table) -> tuple[NDArray, float]:
+        """Return the values of a table, and how long each holds [s]."""
+        return self.arrays[table.array], self.step_of(table)
+
     def _table(self, table: p.Table) -> Callable[..., NDArray]:
-        values, dt = self.arrays[table.array], self.step_of(table)
+        values, dt = self.table_values(table)
         return lambda t, *column: values[
             (min(max(math.floor(t / dt + 1e-9), 0), len(values) - 1), *(np.asarray(c, int) for c in column))
         ]
