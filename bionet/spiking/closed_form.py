@@ -145,6 +145,8 @@ def closed_form(
             clamped.append(_with_constant(solve(matrix)))
     gradients = distinct[:, n * n :]
     solution = _solution(free, gradients, n)
+    if flow.hazard is not None and not _is_bounded_by_ends(solution):
+        raise NotLinearError("the rate of its spikes may fall below 0 between events")
     return ClosedForm(
         solution,
         _solution(clamped, gradients, n) if clamped else solution,
@@ -152,6 +154,17 @@ def closed_form(
         np.ascontiguousarray(inputs),
         classes.astype(np.int64).reshape(-1) if len(distinct) > 1 else np.zeros(1, np.int64),
     )
+
+
+def _is_bounded_by_ends(solution: Solution) -> bool:
+    """Tell whether a distance is a constant, a multiple of the time and one decaying exponential at most.
+
+    Then its slope stays between what it is now and what it will be.
+    """
+    terms = solution.pattern.terms
+    moving = {q for q, _ in solution.pattern.distance if terms[q] not in ((0, 0, True), (1, 0, True))}
+    decays = all(each.alpha[q] < 0 for each in solution.functions for q in moving)
+    return len(moving) <= 1 and decays and all(terms[q][:2] == (0, 0) for q in moving)
 
 
 def _with_constant(modes: Modes) -> Modes:

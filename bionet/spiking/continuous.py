@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,11 @@ from numpy.typing import NDArray
 
 import bionet.spiking.program as p
 from bionet.errors import InputError
+from bionet.spiking.conditions import compared, hazard, names_in, with_hazard
 from bionet.spiking.conduction import conduction_of
 from bionet.spiking.departures import at_a_time, check_front, now_of
 from bionet.spiking.enclosure import without_bounds
-from bionet.spiking.flow import DELAY, DISTANCE, LENGTH, REFRACTORY, VELOCITY, Flow
+from bionet.spiking.flow import DELAY, DISTANCE, HAZARD, LENGTH, REFRACTORY, SPENT, VELOCITY, Flow
 from bionet.spiking.intensities import moves
 from bionet.spiking.reading import NotFusedError, Reading, _Reader
 
@@ -218,13 +219,17 @@ class _Continuous(_Reader):
             )
         own = sorted(group.equations.diff_eq_names)
         lines = [f"_d_{name} = {equations[name].expr.code}" for name in own]
-        fires_at = None
-        if "spike" in group.events:
+        fires_at, rate = None, hazard(group.events["spike"]) if "spike" in group.events else None
+        if rate is not None:
+            fires_at = ">"
+            lines.append(f"{HAZARD} = {rate}")
+        elif "spike" in group.events:
             fires_at, distance = _comparison(group)
             lines.append(f"{DISTANCE} = {distance}")
         if group._refractory is not False:
             lines.append(f"{REFRACTORY} = {self.duration(group)}")
         code = self.code_of(group, "\n".join(lines))
+        self.check_steps(group.name, "its equations or its threshold", code)
         written = set().union(*(each.arrays_written() for each in self.codes()))
         states = [self.array(group.variables[name]) for name in own]
         moved = [
@@ -233,7 +238,18 @@ class _Continuous(_Reader):
             if self.records[number].owner == group.name and not self.records[number].scalar
             and self.records[number].name not in ("not_refractory", "lastspike")
         ]  # fmt: skip
-        clamped = ["unless refractory" in equations[name].flags for name in own]
+        clamped = ["unless refractory" in equations[name].flags for name in own] + [False] * len(moved)
+        derivatives: list[str | None] = [*(f"_d_{name}" for name in own), *(None for _ in moved)]
+        atol = [_ATOL.get(self.arrays[number].dim, 1e-18) for number in (*states, *moved)]
+        if rate is not None:
+            # What is left until the next spike, which stands still in a refractory period, and how many were drawn.
+            left, drawn = (self.table(group.name, np.zeros(len(group))) for _ in range(2))
+            self.records[left] = replace(self.records[left], name="hazard")
+            code = with_hazard(code, left)
+            moved += [left, drawn]
+            clamped += [True, False]
+            derivatives += [SPENT, None]
+            atol += [1e-12, 1.0]
         wanted = [
             self.array(group.variables[name]) if name in group.variables else None
             for name in ("not_refractory", "lastspike", "_spikespace")
@@ -242,15 +258,16 @@ class _Continuous(_Reader):
             group.name,
             len(group),
             (*states, *moved),
-            (*clamped, *(False for _ in moved)),
+            tuple(clamped),
             code,
-            (*(f"_d_{name}" for name in own), *(None for _ in moved)),
+            tuple(derivatives),
             fires_at,
             wanted[0],
             wanted[1],
             group._refractory is not False,
             wanted[2],
-            tuple(_ATOL.get(self.arrays[number].dim, 1e-18) for number in (*states, *moved)),
+            tuple(atol),
+            None if rate is None else len(derivatives) - 2,
         )
 
     def codes(self) -> list[p.Code]:
@@ -267,7 +284,7 @@ class _Continuous(_Reader):
         refractory = group._refractory
         if isinstance(refractory, Quantity):
             return repr(float(refractory))
-        names = group.resolve_all(set(_names(refractory)), self.namespace, user_identifiers=set())
+        names = group.resolve_all(names_in(str(refractory)), self.namespace, user_identifiers=set())
         from brian2.parsing.expressions import parse_expression_dimensions
 
         if parse_expression_dimensions(str(refractory), names) is not second.dim:
@@ -343,29 +360,21 @@ class _Continuous(_Reader):
         return self.code(runner)
 
 
-def _names(text: str) -> list[str]:
-    return [node.id for node in ast.walk(ast.parse(str(text), mode="eval")) if isinstance(node, ast.Name)]
-
-
 def _comparison(group: Any) -> tuple[str, str]:
     """Return how a threshold compares, and the difference of its two sides."""
     text = group.events["spike"]
-    tree = ast.parse(text.strip(), mode="eval").body
-    if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And):
-        rest = [each for each in tree.values if not (isinstance(each, ast.Name) and each.id == "not_refractory")]
-        tree = rest[0] if len(rest) == 1 else tree
-    kinds: Mapping[type, tuple[str, bool]] = {
-        ast.Gt: (">", False), ast.GtE: (">=", False), ast.Lt: (">", True), ast.LtE: (">=", True)
-    }  # fmt: skip
-    if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and type(tree.ops[0]) in kinds:
-        sign, swapped = kinds[type(tree.ops[0])]
-        sides = [ast.unparse(tree.left), ast.unparse(tree.comparators[0])]
-        left, right = reversed(sides) if swapped else sides
-        if "rand" not in _names(text):
-            return sign, f"({left}) - ({right})"
-        raise _refuse(group.name, f"the threshold {text!r} draws random numbers", f"use a PoissonGroup, or {_GRID}")
-    raise _refuse(
-        group.name,
-        f"the threshold {text!r} is no comparison of two quantities",
-        f"write one such as 'v > v_th', or {_GRID}",
-    )
+    found = compared(text)
+    if found is None:
+        raise _refuse(
+            group.name,
+            f"the threshold {text!r} is no comparison of two quantities",
+            f"write one such as 'v > v_th', or {_GRID}",
+        )
+    if "rand" in names_in(text):
+        raise _refuse(
+            group.name,
+            f"the threshold {text!r} draws random numbers",
+            f"write 'rand() < rate*dt' for a rate, or {_GRID}",
+        )
+    sign, larger, smaller = found
+    return sign, f"({ast.unparse(larger)}) - ({ast.unparse(smaller)})"

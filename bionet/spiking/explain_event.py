@@ -82,11 +82,12 @@ def explained(network: Network, namespace: dict[str, Any]) -> EventExplanation:
 
 
 def _motion(flow: Flow) -> str:
+    fires = "" if flow.hazard is None else ", fires at random"
     try:
         linear_system(flow)
     except NotLinearError as error:
-        return f"integrated, each neuron in steps of its own: {error}"
-    return "closed form"
+        return f"integrated, each neuron in steps of its own{fires}: {error}"
+    return f"closed form{fires}"
 
 
 def _ways(read: Continuous) -> Iterable[tuple[str, int, str]]:

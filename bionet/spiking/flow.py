@@ -17,6 +17,8 @@ ONE = Number(1.0, FLOAT)
 #: The names under which a flow's code computes what belongs to no variable.
 DISTANCE, REFRACTORY, DELAY = "_distance", "_refractory", "_delay"
 LENGTH, VELOCITY = "_length", "_velocity"
+#: The intensity of a neuron that fires at random, what is left of its exponential number, and how that changes.
+HAZARD, LEFT, SPENT = "_hazard", "_left", "_d_left"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ class Flow:
         The array of Brian2's that would list the spikes of a step; it stands for the group's spikes.
     atol : tuple of float
         The absolute error of each state that a step of numerical integration may make, in its SI unit.
+    hazard : int or None
+        Of neurons that fire at random: the place among the states of what is left until the next spike. Behind it is
+        how many numbers were drawn. Both belong to no variable of the network's.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Flow:
     refractory: bool
     events: int | None
     atol: tuple[float, ...]
+    hazard: int | None = None
 
 
 class NotLinearError(Exception):
@@ -180,13 +186,15 @@ def linear_system(flow: Flow) -> LinearSystem:
             known[name] = Affine({name: ONE}, None)
     found: dict[str, Affine] = {}
     for each in (*flow.code.scalar, *flow.code.vector):
-        if each.target == REFRACTORY:
+        if each.target in (REFRACTORY, SPENT):
             continue
         try:
             found[each.target] = known[each.target] = affine(_quiet(each.value, flow.code), known)
         except NotLinearError as error:
             raise NotLinearError(f"{each.target.removeprefix('_d_')}: {error}") from None
     rows = [found.get(name, zero) if name else zero for name in flow.derivatives]
+    if flow.hazard is not None:
+        rows[flow.hazard] = zero.plus(found[HAZARD], "-")
     distance = found.get(DISTANCE, zero)
     for form in (*rows, distance):
         if form.slopes.keys() - set(state_names):

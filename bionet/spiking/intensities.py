@@ -3,7 +3,8 @@
 Time is divided into pieces, halves of halves of eighths of a second, on each of which interval arithmetic
 (:mod:`bionet.spiking.enclosure`) gives a ceiling that no rate exceeds. Candidates come at the rate of the ceiling;
 each is kept with a probability of the rate at its very time over the ceiling, and those that are kept are a Poisson
-process of exactly that rate [1]_. The pieces depend on the expression alone, so a run in parts draws what a whole one draws.
+process of exactly that rate [1]_. The pieces depend on the expression alone, so a run in parts draws what a whole one
+draws.
 
 References
 ----------

@@ -15,16 +15,17 @@ import bionet.spiking.engines.event_loop as loop
 import bionet.spiking.engines.event_queues as queues
 import bionet.spiking.program as p
 from bionet.errors import BionetError
-from bionet.random import Stream
+from bionet.random import Stream, uniform
 from bionet.spiking.axons import Axons
 from bionet.spiking.closed_form import ClosedForm, closed_form
 from bionet.spiking.continuous import Continuous, PoissonDrive, PoissonSource
+from bionet.spiking.elementary import log1p
 from bionet.spiking.emissions import Emissions
 from bionet.spiking.engines.event_hand import Hand
 from bionet.spiking.engines.event_memory import LINE, Accuracy, Memory, Surroundings, Time, aligned_zeros
 from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
-from bionet.spiking.engines.event_refusals import refuse_delay, refuse_endless
+from bionet.spiking.engines.event_refusals import refuse_delay, refuse_endless, refuse_hazard
 from bionet.spiking.engines.event_text import EventText
 from bionet.spiking.engines.event_values import Values
 from bionet.spiking.engines.grid import Randomness
@@ -185,6 +186,8 @@ class Event:
         time, n = Time.of(self.start, self.length), len(flow.states)
         for k, array in enumerate(flow.states):
             rows[:, k] = self.arrays[array]
+        if flow.hazard is not None:
+            self._draw_hazards(flow, rows)
         rows[:, n], rows[:, n + 1], rows[:, n + 2] = time.window, time.offset, -1
         if flow.not_refractory is not None and flow.last_spike is not None:
             self._still_refractory(flow, rows, self.arrays[flow.not_refractory], self.arrays[flow.last_spike])
@@ -193,6 +196,20 @@ class Event:
             same = np.all(published == rows[:, :n], axis=1)
             rows[same] = old[same]
         return rows
+
+    def _draw_hazards(self, flow: Flow, rows: NDArray) -> None:
+        """Take over what is left until the next spike of neurons that fire at random, or draw it."""
+        own = slice(flow.hazard, flow.hazard + 2)
+        known = self.left.published.get(flow.name)
+        if known is not None and known.shape == (flow.n, len(flow.states)):
+            rows[:, own] = known[:, own]
+            return
+        key = self._hazard_key(flow)
+        rows[:, own] = [(-log1p(-uniform(key, 0, i)), 1.0) for i in range(flow.n)]
+
+    def _hazard_key(self, flow: Flow) -> np.uint64:
+        began = self.left.hazards.setdefault(flow.name, self.randomness.draw)
+        return np.uint64(Stream(self.randomness.seed, f"hazard/{flow.name}/{began}").key)
 
     def _still_refractory(self, flow: Flow, rows: NDArray, free: NDArray, last_spike: NDArray) -> None:
         """Take over refractory periods that are not over, from what the network says of its last spikes."""
@@ -229,6 +246,8 @@ class Event:
                 return np.concatenate([getattr(each, name) for each in getattr(self.forms[number], which).functions])
             case "bounds":
                 return self.first
+            case "hazard":
+                return np.array([self._hazard_key(self.network.flows[number])])
         raise TypeError(place)
 
     # Running
@@ -306,6 +325,8 @@ class Event:
 
     def _refuse(self, hand: Hand) -> None:
         status = hand.control[queues.STATUS]
+        if hand.negative[0]:
+            refuse_hazard(self.network, self.first, hand.negative, self.length)
         if status == loop.NO_DELAY:
             refuse_delay(self.network, hand.control, self.length)
         if status in (loop.AT_ONCE, loop.ENDLESS):

@@ -96,7 +96,7 @@ class BatchText(FlowText):
             with self.block(f"for low in range(np.uint64(0), np.uint64(n_touched), np.uint64({LOT})):"):
                 self.add(f"high = min(low + np.uint64({LOT}), np.uint64(n_touched))")
                 for number, flow in enumerate(self.network.flows):
-                    if not self.is_batched(number) or flow.fires_at is None:
+                    if not self.is_batched(number) or flow.fires_at is None or flow.hazard is not None:
                         continue
                     self.add("n = np.uint64(0)")
                     with self.block("for k in range(low, high):"):

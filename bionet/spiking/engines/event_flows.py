@@ -190,12 +190,23 @@ class FlowText(ExponentialText):
             self.add(f"f{q} = {part}")
         value, slope, bend, highest = self.bounds_at_start(number, pattern)
         self.add(f"value = {value}")
+        if flow.hazard is not None:
+            self.check_hazard(number, pattern, slope)
         with self.block(f"if value {flow.fires_at} 0.0 and not waits:"):
             self.add("return start_off, NOW")
         self.add("end = (w + 1 - start_w) * window - start_off")
         self.add(f"silent = silence(value, {slope}, {bend}, {highest})")
         with self.block("if silent >= end:"):
             self.add("return np.inf, window_after(start_w, start_off + silent, window, w)")
+
+    def check_hazard(self, number: int, pattern: Pattern, slope: str) -> None:
+        """Print a note if the rate at which a neuron fires is or becomes negative: it lies between now and at last."""
+        at_last = total(f"f{q}" for q, (power, _, _) in enumerate(pattern.terms) if power == 1)
+        negative = self.place("negative", 0, "", "int64")
+        bounds = self.place("bounds", 0, "", "int64")
+        self.add(f"rate, at_last = {slope}, {at_last}")
+        with self.block("if not min(rate, at_last) >= -1e-12 * (abs(at_last) + abs(rate - at_last)):"):
+            self.add(f"{negative}[0], {negative}[1] = {bounds}[{number}] + np.int64(i) + 1, start_w")
 
     def bounds_at_start(self, number: int, pattern: Pattern) -> tuple[str, str, str, str]:
         """Return value and slope of the distance at its start, and bounds of its bend and height from then on."""

@@ -46,6 +46,8 @@ class Hand:
         self.firing, self.touched = np.empty(everybody + 8, np.int32), np.empty(n + 8, np.int32)
         self.quiet = np.empty(n + 8)
         self.accuracy_so_far = np.zeros(2)
+        # The first unit, plus one, whose hazard may fall below 0, and the window.
+        self.negative = np.zeros(2, np.int64)
         self.under_way = Flights(self.control, engine.most_departures)
         self.leaving = Rows(self.control, [axons[number].starts for number in engine.network.changing])
         sizes = [int(each.starts[-1]) if k in fronts else 0 for k, each in enumerate(axons)]
@@ -86,6 +88,8 @@ class Hand:
                 return self.room[number, part]
             case "accuracy":
                 return self.accuracy_so_far
+            case "negative":
+                return self.negative
             case "fronts":
                 return getattr(self.fronts, part)
             case "rows_leaving":

@@ -49,7 +49,8 @@ class Accuracy:
 class Memory:
     """What a network leaves for its next run: the neurons where they are, and the spikes under way.
 
-    What was due at ``paused_at`` [s] has been done: a run that was stopped there goes on behind it.
+    What was due at ``paused_at`` [s] has been done: a run that was stopped there goes on behind it. ``hazards`` says of
+    groups that fire at random what had been drawn when they began.
     """
 
     network: str = ""
@@ -60,6 +61,7 @@ class Memory:
     flights: dict[str, list[tuple[int, float, int, float, NDArray, NDArray]]] = field(default_factory=dict)
     fronts: dict[str, tuple[NDArray, NDArray, NDArray, NDArray]] = field(default_factory=dict)
     emissions: dict[str, Any] = field(default_factory=dict)
+    hazards: dict[str, int] = field(default_factory=dict)
     window: float = 0.0
 
     def plain(self) -> dict[str, Any]:

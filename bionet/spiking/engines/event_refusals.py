@@ -44,6 +44,32 @@ def refuse_delay(network: Continuous, control: NDArray, length: float) -> NoRetu
     )
 
 
+def refuse_hazard(network: Continuous, first: NDArray, negative: NDArray, length: float) -> NoReturn:
+    """Say which neuron's rate was none.
+
+    Parameters
+    ----------
+    network : Continuous
+    first : int64 array
+        The first unit of each flow.
+    negative : int64 array
+        The unit plus one, and the window.
+    length : float
+        Of a window [s].
+
+    Raises
+    ------
+    BionetError
+    """
+    unit = int(negative[0]) - 1
+    number = int(np.searchsorted(first, unit, "right") - 1)
+    raise BionetError(
+        f"{network.flows[number].name}: the rate of neuron {unit - int(first[number])} was not 0 or more, or would not "
+        f"stay so, near t = {float(negative[1]) * length:.6g} s; expected one that is, as with the threshold "
+        "rand() < clip(rate, 0*Hz, 1*GHz)*dt"
+    )
+
+
 def refuse_endless(network: Continuous, first: NDArray, control: NDArray, length: float) -> NoReturn:
     """Say which neuron fires without end.
 

@@ -120,6 +120,8 @@ class EventText(FrontText):
                     start, stop = self.constant(operation.start), self.constant(operation.stop)
                     with self.block(f"if i >= {start} and i < {stop}:"):
                         self.add(f"{self.place('count', operation.monitor, '', 'int64')}[0] += 1")
+            if isinstance(each, Flow) and each.hazard is not None:
+                self.draw_hazard(number, each)
             if isinstance(each, Flow) and each.not_refractory is not None and each.last_spike is not None:
                 n, rows = len(each.states), self.rows(number)
                 self.operation += 1
@@ -133,6 +135,15 @@ class EventText(FrontText):
                     self.add(f"{rows}[r + np.uint64({n + 3})] = later - carry * window")
                     self.add(f"{self.array(each.not_refractory)}[i] = False")
                 self.add(f"{self.array(each.last_spike)}[i] = now")
+
+    def draw_hazard(self, number: int, each: Flow) -> None:
+        """Print how a neuron that fires at random draws how much of its hazard the next spike takes."""
+        assert each.hazard is not None
+        row, key = self.row(number), self.place("hazard", number, "", "uint64")
+        left, drawn = row[each.hazard], row[each.hazard + 1]
+        self.add(f"r = i * np.uint64({self.flow_layouts[number].stride})")
+        self.add(f"{left} = -function_log1p(-uniform({key}[0], np.int64({drawn}), i))")
+        self.add(f"{drawn} += 1.0")
 
     def record(self, each: p.RecordEvents) -> None:
         """Print how a spike is recorded."""
