@@ -6,7 +6,73 @@ from copy import copy
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
+
+
+@njit(cache=True)
+def _row_starts(sources, first, n):
+    """Return where each source's synapses begin once sorted by source, and whether they are so as they are."""
+    starts = np.zeros(n + 1, np.int64)
+    row, ascending = 0, True
+    for k in range(sources.size):
+        source = sources[k] - first
+        if source != row:
+            if source < row:
+                ascending = False
+                break
+            starts[row + 1 : source + 1] = k
+            row = source
+    if ascending:
+        starts[row + 1 :] = sources.size
+        return starts, True
+    starts[:] = 0
+    for k in range(sources.size):
+        starts[sources[k] - first + 1] += 1
+    return np.cumsum(starts), False
+
+
+@njit(cache=True)
+def _by_source(sources, first, starts):
+    """Return the synapses by source, those of one by number."""
+    place, order = starts[:-1].copy(), np.empty(sources.size, np.int32)
+    for k in range(sources.size):
+        source = sources[k] - first
+        order[place[source]] = k
+        place[source] += 1
+    return order
+
+
+@njit(cache=True)
+def _by_delay(starts, order, delays):
+    """Sort each source's synapses by delay, those of one delay by number; return the delays in that order."""
+    sorted_delays = np.empty(order.size)
+    for row in range(starts.size - 1):
+        some = order[starts[row] : starts[row + 1]]
+        own = sorted_delays[starts[row] : starts[row + 1]]
+        ascending = True
+        for k in range(some.size):
+            own[k] = delays[some[k]]
+            ascending &= k == 0 or own[k - 1] <= own[k]
+        if not ascending:
+            found = np.argsort(own, kind="mergesort")
+            some[:], own[:] = some[found], own[found]
+    return sorted_delays
+
+
+@njit(cache=True)
+def _owned(owner, low, high):
+    """Return the places of those that have an owner in [low, high)."""
+    n = 0
+    for k in range(owner.size):
+        n += low <= owner[k] < high
+    places = np.empty(n, np.int32)
+    n = 0
+    for k in range(owner.size):
+        if low <= owner[k] < high:
+            places[n] = k
+            n += 1
+    return places
 
 
 class Axons:
@@ -40,17 +106,18 @@ class Axons:
 
     def __init__(self, first: int, last: int, sources: NDArray, delays: NDArray) -> None:
         self.bounds = np.array([first, last], np.int64)
-        counts = np.bincount(np.asarray(sources, np.int64) - first, minlength=last - first)
-        self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.starts, ascending = _row_starts(sources, first, last - first)
         self.homogeneous = delays.size == 0 or delays.min() == delays.max()
+        order = np.empty(0, np.int32)
+        if not ascending:
+            order = _by_source(sources, first, self.starts)
         if self.homogeneous:
-            order = np.argsort(sources, kind="stable")
             self.delay = np.array([delays[0] if delays.size else 0.0])
         else:
-            order = np.lexsort((delays, sources))
-            self.delay = np.ascontiguousarray(delays[order], np.float64)
-        self.in_order = bool(np.all(order[1:] > order[:-1]))
-        self.order = np.empty(0, np.int32) if self.in_order else order.astype(np.int32)
+            order = np.arange(sources.size, dtype=np.int32) if ascending else order
+            self.delay = _by_delay(self.starts, order, np.ascontiguousarray(delays, np.float64))
+        self.in_order = ascending and bool(np.all(order[1:] > order[:-1]))
+        self.order = np.empty(0, np.int32) if self.in_order else order
 
     def column(self, values: NDArray) -> NDArray:
         """Return what does not change of each synapse, in order."""
@@ -84,9 +151,9 @@ def divided(axons: Axons, owner: NDArray, low: int, high: int) -> Axons:
     """
     part = copy(axons)
     part.__dict__.pop("inverse", None)
-    places = np.flatnonzero((owner >= low) & (owner < high))
+    places = _owned(owner, low, high)
     part.starts = np.searchsorted(places, axons.starts).astype(np.int64)
-    part.order = (places if axons.in_order else axons.order[places]).astype(np.int32)
+    part.order = places if axons.in_order else axons.order[places]
     part.delay = axons.delay if axons.homogeneous else axons.delay[places]
     part.in_order = False
     part.among = places

@@ -21,7 +21,9 @@ from bionet.spiking.closed_form import ClosedForm, closed_form
 from bionet.spiking.continuous import Continuous, PoissonDrive, PoissonSource
 from bionet.spiking.elementary import log1p
 from bionet.spiking.emissions import Emissions
+from bionet.spiking.engines.event_calls import addresses
 from bionet.spiking.engines.event_hand import Hand
+from bionet.spiking.engines.event_linked import compiled_loop
 from bionet.spiking.engines.event_memory import LINE, Accuracy, Memory, Surroundings, Time, aligned_zeros
 from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
@@ -94,6 +96,7 @@ class Event:
         self.layouts = layouts = [_layout(*each) for each in zip(network.flows, self.forms, strict=True)]
         self.text = EventText(self.program, [], network=network, flow_layouts=layouts, **self._text_options())
         self.module = compiled_module(self.text.print(), self.text.user_functions)
+        self.calls, self.loop = addresses(self.module), compiled_loop()
         self._make_state()
 
     def _text_options(self) -> dict[str, Any]:
@@ -316,7 +319,7 @@ class Event:
         """Run to a time, or for a while; return whether it has come."""
         hand = self.hands[0]
         hand.control[queues.LIMIT] = _PATIENCE
-        self.module.run(hand.memory, *hand.state(), np.array([until.window, until.offset, float(inclusive)]))
+        self.loop.run(hand.memory, *hand.state(), np.array([until.window, until.offset, float(inclusive)]))
         if hand.control[queues.STATUS] == loop.ROOM:
             self._flush()
             hand.make_room()

@@ -7,10 +7,9 @@ the synapses onto its own neurons. Of each neuron the same happens in the same o
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from bionet.spiking.engines.event_calls import launch
 from bionet.spiking.engines.event_loop import DONE, FULL, ROOM, run
 from bionet.spiking.engines.event_queues import (
     DEPARTURES,
@@ -22,14 +21,12 @@ from bionet.spiking.engines.event_queues import (
     STATUS,
     TOLD,
 )
+from bionet.spiking.engines.runtime import view
 from bionet.spiking.engines.threads import meet
 
-# Printed for each network.
-launch: Any = None
-view: Any = None
-
 #: What each thread says to all at the end of a window, in a line of the cache of its own: its status, how many spikes
-#: it tells, for how many departures it has room, how much it has done, and whether its records are nearly full.
+#: it tells, for how many departures it has room, how much it has done, and whether its records are nearly full. Of what
+#: they say and tell there are two halves: one is read while the next window fills the other, and so they meet once.
 SAID = 8
 
 
@@ -43,9 +40,9 @@ def crew(memory, addresses, sizes, until, mine, meeting, said, told, busiest):
     mine : int64 array
         The number of this thread, and how many there are.
     meeting, said : int64 arrays
-        Where they meet, and what they say there.
+        Where they meet, and what they say there: of each thread two lines.
     told : int64 array, shape (4 * n_threads,)
-        Addresses and sizes of the spikes that each one tells: units and offsets.
+        Addresses and sizes of the spikes that each one tells: units and offsets, in two halves.
     busiest : int
         Along how many pathways a spike may leave.
     """
@@ -61,40 +58,43 @@ def crew(memory, addresses, sizes, until, mine, meeting, said, told, busiest):
         return
     while True:
         w = control[PIECE]
+        half = w % 2
+        control[TOLD_AT] = half * (told[4 * me + 1] // 2)
         if w < last_w:
             piece[0] = w + 1
         else:
             piece[:] = until
         run(memory, addresses, sizes, piece)
-        said[8 * me] = control[STATUS]
-        said[8 * me + 1] = control[TOLD]
-        said[8 * me + 2] = control[FREE] - control[DEPARTURES]
-        said[8 * me + 3] = control[INSTANT] - before
-        said[8 * me + 4] = 0
+        own = 8 * (2 * me + half)
+        said[own] = control[STATUS]
+        said[own + 1] = control[TOLD]
+        said[own + 2] = control[FREE] - control[DEPARTURES]
+        said[own + 3] = control[INSTANT] - before
+        said[own + 4] = 0
         for k in range(FIRST_MONITOR, control.size - 2, 3):
-            said[8 * me + 4] |= 2 * control[k] > control[k + 1]
+            said[own + 4] |= 2 * control[k] > control[k + 1]
         if meet(meeting, n_threads):
             break
         total, is_done, is_lacking, is_time = 0, True, False, False
         for k in range(n_threads):
-            total += said[8 * k + 1]
-            is_done &= said[8 * k] == DONE
-            is_time |= said[8 * k + 3] > control[LIMIT] or said[8 * k + 4] != 0
+            line = 8 * (2 * k + half)
+            total += said[line + 1]
+            is_done &= said[line] == DONE
+            is_time |= said[line + 3] > control[LIMIT] or said[line + 4] != 0
         for k in range(n_threads):
-            is_lacking |= (total - said[8 * k + 1]) * busiest > said[8 * k + 2]
+            line = 8 * (2 * k + half)
+            is_lacking |= (total - said[line + 1]) * busiest > said[line + 2]
         if not is_done or is_lacking:
-            if is_done and (total - said[8 * me + 1]) * busiest > said[8 * me + 2]:
+            if is_done and (total - said[own + 1]) * busiest > said[own + 2]:
                 control[STATUS] = ROOM
-            meet(meeting, n_threads)
             break
         for k in range(n_threads):
             if k != me:
                 units = view(told[4 * k], told[4 * k + 1], np.int32)
                 times = view(told[4 * k + 2], told[4 * k + 3], np.float64)
-                for e in range(said[8 * k + 1]):
+                first = half * (told[4 * k + 1] // 2)
+                for e in range(first, first + said[8 * (2 * k + half) + 1]):
                     launch(units[e], w, times[e], window, memory, control, heap, free, flights, offsets)
-        if meet(meeting, n_threads):
-            break
         control[TOLD] = 0
         if w >= last_w:
             break

@@ -21,18 +21,6 @@ _TYPES = {
     "accuracy": "float64",
     "bases": "int64",
 }
-#: What the loop calls where there are no fronts.
-_NONE = """
-@njit
-def next_front(memory):
-    return NEVER, np.inf
-@njit
-def front_at(w, off, window, memory):
-    return np.int64(-1), np.int64(0)
-@njit
-def arrive(w, off, window, memory):
-    return
-"""
 #: What stands for the functions of velocities that move by themselves where there are none.
 _STILL = """
 @njit
@@ -56,10 +44,9 @@ class FrontText(BatchText):
         return at_a_time(self.network.fronts[pathway], (VELOCITY,))
 
     def fronts(self) -> None:
-        """Print the functions of fronts, or what stands for them."""
+        """Print the functions of fronts, if there are any."""
         numbers = sorted(self.network.fronts)
         if not numbers:
-            self.functions.append(_NONE)
             return
         with self.function("queues(memory)"):
             self.add(f"return Queues({', '.join(map(self.front, event_fronts.Queues._fields))})")

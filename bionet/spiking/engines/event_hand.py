@@ -12,7 +12,7 @@ import bionet.spiking.engines.event_queues as queues
 from bionet.spiking.axons import Axons
 from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_flights import Flights, Fronts
-from bionet.spiking.engines.event_memory import Time
+from bionet.spiking.engines.event_memory import Time, apart
 from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_rows import Rows
 from bionet.spiking.engines.runtime import address
@@ -40,12 +40,12 @@ class Hand:
         self.engine, self.low, self.high, self.axons = engine, low, high, axons
         program, fronts = engine.program, engine.network.fronts
         n, everybody = engine.n_units, int(engine.first[-1])
-        self.control = np.zeros(queues.FIRST_MONITOR + 3 * program.n_monitors + 2, np.int64)
+        self.control = apart(queues.FIRST_MONITOR + 3 * program.n_monitors + 2, np.int64)
         self.recording = Recording(program, engine.arrays, self.control, engine.around.append)
         self.crossings, self.heads = np.empty(n + 1, np.int32), np.full(queues.BUCKETS, -1, np.int32)
         self.firing, self.touched = np.empty(everybody + 8, np.int32), np.empty(n + 8, np.int32)
         self.quiet = np.empty(n + 8)
-        self.accuracy_so_far = np.zeros(2)
+        self.accuracy_so_far = apart(2)
         # The first unit, plus one, whose hazard may fall below 0, and the window.
         self.negative = np.zeros(2, np.int64)
         self.under_way = Flights(self.control, engine.most_departures)
@@ -55,19 +55,20 @@ class Hand:
         self.emission_windows, self.emission_offsets = np.empty(0, np.int64), np.empty(0)
         self.emission_units, self.emission_kinds = np.empty(0, np.int32), np.empty(0, np.int32)
         self.places = np.empty(0, np.int64)
-        told = high - low + _TOLD if tells else 0
+        # In two halves: while the others read one, the next window fills the other.
+        told = 2 * (high - low + _TOLD) if tells else 0
         self.told_units, self.told_offsets = np.empty(told, np.int32), np.empty(told)
         # Of sources, which belong to nobody, the first thread keeps the records.
         self.control[queues.KEEPS_ALL], self.control[queues.MOST_TOLD] = low == 0, _TOLD if tells else queues.NEVER
         self.room: dict[tuple[int, str], NDArray] = {
-            (number, part): np.empty(len(layout.free.terms))
+            (number, part): apart(len(layout.free.terms))
             for number, layout in enumerate(engine.layouts)
             if layout.free
             for part in ("f", "here", "there")
         }
-        self.room |= {(0, part): np.empty(LOT, np.uint32) for part in ("lot", "places")}
+        self.room |= {(0, part): apart(LOT, np.uint32) for part in ("lot", "places")}
         self.room |= {
-            (number, "columns"): np.empty(LOT * (len(flow.states) + engine.layouts[number].n_inputs + 2))
+            (number, "columns"): apart(LOT * (len(flow.states) + engine.layouts[number].n_inputs + 2))
             for number, flow in enumerate(engine.network.flows)
         }
         self.columns: dict[tuple[int, str], NDArray] = {}
@@ -79,7 +80,7 @@ class Hand:
         self.table = np.array([address(each) for each in self.held] or [0], np.int64)
         self.sizes = np.array([each.size for each in self.held] or [0], np.int64)
         held = (self.table, self.sizes, engine.program.floats, engine.program.integers, engine.keys)
-        self.memory = (*(address(each) for each in held), engine.length)
+        self.memory = (*map(address, held), engine.length, address(engine.calls), address(engine.first))
 
     def _memory(self, place: Place) -> NDArray:
         number, part = place.number, place.part
@@ -150,7 +151,12 @@ class Hand:
         self.fronts.make_room(int(self.control[queues.SETTING_OUT]))
         self.leaving.make_room(int(self.control[queues.ROWS_LEAVING]))
         if len(self.told_units) and self.control[queues.TOLD] > self.control[queues.MOST_TOLD]:
-            self.told_units = np.concatenate([self.told_units, np.empty_like(self.told_units)])
-            self.told_offsets = np.concatenate([self.told_offsets, np.empty_like(self.told_offsets)])
-            self.control[queues.MOST_TOLD] = len(self.told_units) - (self.high - self.low)
+            self.told_units, self.told_offsets = _doubled(self.told_units), _doubled(self.told_offsets)
+            self.control[queues.MOST_TOLD] = len(self.told_units) // 2 - (self.high - self.low)
         self.bind()
+
+
+def _doubled(told: NDArray) -> NDArray:
+    """Return both halves, each with as many free places behind it."""
+    halves = told.reshape(2, -1)
+    return np.concatenate([halves, np.empty_like(halves)], axis=1).reshape(-1)

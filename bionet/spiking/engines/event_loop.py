@@ -1,8 +1,9 @@
 """The loop of the ``event`` engine: what happens next, and everything that happens at one instant.
 
-Its functions are ordinary code, but not complete: those declared below are printed for each network, and all are
-compiled as one module. A time is (window, offset): windows are as long as a power of two of a second, so that carrying
-over from one to the next is exact, and a time is as precise after an hour as after a millisecond.
+Its functions are compiled once for all networks; what is printed for each is called by address
+(:mod:`bionet.spiking.engines.event_calls`). A time is (window, offset): windows are as long as a power of two of a
+second, so that carrying over from one to the next is exact, and a time is as precise after an hour as after a
+millisecond.
 
 At one instant this is the order, in *generations* until no neuron fires: neurons and sources that fire, by unit; their
 spikes recorded and sent off; synapses that are reached, by pathway, source and synapse; Poisson input; resets; a look
@@ -14,11 +15,23 @@ list of the calendar and costs nothing.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bionet.spiking.crossing import window_after
+from bionet.spiking.engines.event_calls import (
+    advance,
+    arrive,
+    deliver,
+    fire,
+    front_at,
+    inject,
+    launch,
+    next_front,
+    onward,
+    reset,
+    search,
+    silences,
+)
 from bionet.spiking.engines.event_queues import (
     BUCKETS,
     CROSSINGS,
@@ -26,13 +39,16 @@ from bionet.spiking.engines.event_queues import (
     EMISSION,
     FLIGHTS,
     FREE,
+    FRONTS,
     INSTANT,
     KEEPS_ALL,
     LIMIT,
     NEVER,
+    NOW,
     OPEN,
     STATUS,
     TOLD,
+    TOLD_AT,
     WHO,
     WINDOW,
     WRONG,
@@ -45,23 +61,9 @@ from bionet.spiking.engines.event_queues import (
     take,
     unlink,
 )
+from bionet.spiking.engines.runtime import view
 
 inf = np.inf
-
-# Printed for each network.
-advance: Any = None
-search: Any = None
-fire: Any = None
-launch: Any = None
-deliver: Any = None
-onward: Any = None
-next_front: Any = None
-front_at: Any = None
-arrive: Any = None
-inject: Any = None
-reset: Any = None
-silences: Any = None
-view: Any = None
 
 #: The engine's arrays, as ``run`` takes them.
 STATE = (
@@ -74,8 +76,6 @@ DONE, ROOM, ENOUGH, AT_ONCE, ENDLESS, NO_DELAY, FULL = range(7)
 MOST_GENERATIONS = 1000
 #: From so many neurons at one instant on it pays to treat them together.
 MANY = 4
-#: What a search says in place of the window to look again: the neuron fires as it is.
-NOW = -1
 
 
 def postpone(u, next_look, w, wanted, due, heads, following, preceding):
@@ -150,7 +150,9 @@ def run(memory, addresses, sizes, until):
             slot = heap[0]
             if flights[5 * slot + 0] == w and offsets[2 * slot + 0] < off:
                 off = offsets[2 * slot + 0]
-        front_w, front_off = next_front(memory)
+        front_w, front_off = NEVER, inf
+        if control[FRONTS]:
+            front_w, front_off = next_front(memory)
         if front_w == w and front_off < off:
             off = front_off
         e = control[EMISSION]
@@ -226,11 +228,13 @@ def instant(
                 fire(u, w, off, now, control, memory)
             launch(u, w, off, window, memory, control, heap, free, flights, offsets)
             if u < n_units and told_units.size:
-                told_units[control[TOLD]], told_offsets[control[TOLD]] = u, off
+                told_units[control[TOLD_AT] + control[TOLD]], told_offsets[control[TOLD_AT] + control[TOLD]] = u, off
                 control[TOLD] += 1
         n_touched = 0
         while True:
-            pathway, k = front_at(w, off, window, memory)
+            pathway, k = -1, 0
+            if control[FRONTS]:
+                pathway, k = front_at(w, off, window, memory)
             stop, is_front = k + 1, pathway >= 0
             if control[FLIGHTS]:
                 slot = heap[0]

@@ -97,3 +97,14 @@ def aligned_zeros(n: int, width: int) -> NDArray:
     memory = np.zeros(n * width + LINE)
     start = -(memory.__array_interface__["data"][0] // memory.itemsize) % LINE
     return memory[start : start + n * width].reshape(n, width)
+
+
+def apart(n: int, dtype: Any = np.float64) -> NDArray:
+    """Return zeros that share no line of the cache with anything else: one thread writes them, another its own.
+
+    Processors fetch lines in pairs.
+    """
+    size, pair = n * np.dtype(dtype).itemsize, 16 * LINE
+    memory = np.zeros(size + 3 * pair, np.uint8)
+    start = -(memory.__array_interface__["data"][0]) % pair
+    return memory[start : start + size].view(dtype)

@@ -16,11 +16,11 @@ import bionet.spiking.program as p
 from bionet.errors import InputError
 from bionet.spiking.closed_form import Pattern
 from bionet.spiking.continuous import Continuous
+from bionet.spiking.engines.event_calls import SIGNATURES
 from bionet.spiking.engines.text import Text
 
-_CALLED_FROM_PYTHON = ("run", "crew", "sample", "move", "regular", "before_changes", "after_changes", "rates")
-#: What gets arrays as arguments, many times: their references would be counted.
-_INLINED = ("postpone", "schedule", "instant")
+_CALLED_FROM_PYTHON = ("sample", "move", "regular", "before_changes", "after_changes", "rates")
+_BY_ADDRESS = "SIGNATURES"
 _AXONS = {"starts": "int64", "order": "uint32", "inverse": "uint32", "delay": "float64"}
 _TABLES = {"table": "int64", "sizes": "int64", "floats": "float64", "integers": "int64", "keys": "uint64"}
 #: Numbers of a row behind its variables: the window and offset of its time, those of the end of its refractory period.
@@ -107,7 +107,6 @@ class FunctionText(Text):
     functions: list[str] = field(default_factory=list)
     peeked: dict[tuple[int, str], str] = field(default_factory=dict)
     is_touching: bool = True
-    is_shared: bool = False
 
     def row(self, flow: int) -> Row:
         """Return the places in the rows of a flow."""
@@ -216,7 +215,14 @@ class FunctionText(Text):
 
 
 def decorated(head: str) -> str:
-    """Return the decorator of a function; those that Python calls are kept."""
+    """Return the decorator of a function; what Python or the loop calls is kept, and only Python needs a way to call."""
     name = head.split("(")[0].rstrip("_0123456789")
-    options = ", cache=True" * (name in _CALLED_FROM_PYTHON) + ", forceinline=True" * (name in _INLINED)
-    return f'@njit(error_model="numpy", nogil=True{options})\n'
+    types = f'{_BY_ADDRESS}["{name}"], ' if name in SIGNATURES else ""
+    options = ", cache=True" * (name in SIGNATURES or name in _CALLED_FROM_PYTHON)
+    options += ", no_cpython_wrapper=True, no_cfunc_wrapper=True" * (name not in _CALLED_FROM_PYTHON)
+    return f'@njit({types}error_model="numpy", nogil=True{options})\n'
+
+
+def is_called_by_address(function: str) -> bool:
+    """Return whether a printed function is one that the loop calls."""
+    return function.startswith(f"@njit({_BY_ADDRESS}")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import bionet.spiking.program as p
 from bionet.spiking.continuous import Given, PoissonDrive, PoissonSource
 from bionet.spiking.departures import at_a_time
-from bionet.spiking.engines import event_crew, event_loop
 from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_front_text import FrontText
-from bionet.spiking.engines.event_names import decorated
+from bionet.spiking.engines.event_names import is_called_by_address
 from bionet.spiking.engines.event_queues import DRAW, FIRST_MONITOR, WHO, WRONG
 from bionet.spiking.engines.event_rows import Entries
 from bionet.spiking.flow import DELAY, LENGTH, REFRACTORY, Flow
@@ -59,55 +56,10 @@ class EventText(FrontText):
                 self.regular(number, each)
             if isinstance(each, p.RecordStates):
                 self.sample(number, each)
-        self.dispatchers()
-        self.silences()
-        functions: list[Any] = [*event_loop.FUNCTIONS, *event_crew.FUNCTIONS * self.is_shared]
-        loop = [decorated(each.__name__) + inspect.getsource(each) for each in functions]
-        names = (
-            *("DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "FULL"),
-            "MOST_GENERATIONS",
-            "NOW",
-            "MANY",
-        )
-        constants = [f"{name} = {getattr(event_loop, name)}" for name in names]
-        return "\n".join([*constants, *self.functions, *loop, ""])
-
-    def dispatchers(self) -> None:
-        """Print the functions that choose by unit or pathway."""
-        flows = range(len(self.network.flows))
-        everybody = range(len(self.network.flows) + len(self.network.sources))
-        unit = {
-            "advance": ("w, off, memory", "", flows),
-            "search": ("w, memory", "return np.inf, NEVER", flows),
-            "reset": ("w, off, now, draw, memory", "", flows),
-            "fire": ("w, off, now, control, memory", "", everybody),
-            "launch": (f"w, off, {_DEPARTING}", "", everybody),
-        }
-        for name, (rest, otherwise, numbers) in unit.items():
-            if len(numbers) == 1:
-                self.functions.append(f"{name} = {name}_0")
-                continue
-            with self.function(f"{name}(u, {rest})"):
-                bounds = self.place("bounds", 0, "", "int64")
-                for number in numbers:
-                    with self.block(f"if u < {bounds}[{number + 1}]:"):
-                        self.add(f"return {name}_{number}(u - {bounds}[{number}], {rest})")
-                self.add(otherwise or "return")
-        self.choice("deliver", "pathway", f"k, stop, {_TOUCHING}", self.pathways())
-        self.choice("inject", "kind", f"u, {_TOUCHING}", range(len(self.network.drives)))
         self.onward()
-
-    def choice(self, name: str, by: str, rest: str, numbers: Sequence[int]) -> None:
-        """Print a function that calls one of several by number, and returns how many neurons are touched now."""
-        with self.function(f"{name}({by}, {rest})"):
-            for number in numbers:
-                with self.block(f"if {by} == {number}:"):
-                    self.add(f"return {name}_{number}({rest})")
-            self.add("return n_touched")
-
-    def pathways(self) -> list[int]:
-        """Return the numbers of pathways whose arrival does anything."""
-        return [each.pathway for each in self.network.reading.program.operations if isinstance(each, p.Deliver)]
+        self.silences()
+        # What is called by address is compiled as it is read: what it calls comes before it.
+        return "\n".join([*sorted(self.functions, key=is_called_by_address), ""])
 
     def fire(self, number: int, each: Flow | Given | PoissonSource) -> None:
         """Print what a spike is to its own neuron, and to monitors."""

@@ -77,6 +77,7 @@ def _environment() -> str:
         "draws.py",
         "crossing.py",
         "adaptive.py",
+        "engines/event_calls.py",
         "engines/event_queues.py",
         "engines/event_fronts.py",
         "engines/threads.py",
@@ -135,6 +136,7 @@ import numpy as np
 from bionet.random import poisson
 from bionet.spiking.adaptive import A, A_EXTRA, B, C, C_EXTRA, D, E3, E5, PARTS, RTOL, SMALLEST, STAGES
 from bionet.spiking.crossing import Functions, look, offset_of, rising_root, silence, window_after
+from bionet.spiking.engines.event_calls import *
 from bionet.spiking.engines.event_fronts import *
 from bionet.spiking.engines.event_queues import *
 from bionet.spiking.engines.event_rows import *

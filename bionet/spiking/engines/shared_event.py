@@ -49,34 +49,37 @@ class SharedEvent(Event):
 
     def _text_options(self) -> dict[str, Any]:
         # Nobody's synapses lie in the order of all.
-        return {"axon_layouts": [AxonLayout(each.homogeneous, False) for each in self.axons], "is_shared": True}
+        return {"axon_layouts": [AxonLayout(each.homogeneous, False) for each in self.axons]}
 
     def _make_hands(self) -> list[Hand]:
         self.why_alone = _why_alone(self)
         if self.why_alone:
-            self.axons = [divided(each, np.zeros(int(each.starts[-1])), 0, 1) for each in self.axons]
+            self.axons = [divided(each, np.zeros(int(each.starts[-1]), np.int32), 0, 1) for each in self.axons]
             return super()._make_hands()
         n = self.n_threads
         borders = [int(border(self.n_units, k, n)) for k in range(n + 1)]
         owners = [self._owner(number) for number in range(len(self.axons))]
         self.mine = [np.array([k, n]) for k in range(n)]
-        self.said = np.zeros(SAID * n, np.int64)
+        self.said = np.zeros((n, 2, SAID), np.int64)
         self.crew = Crew(n)
         hands = [
-            Hand(self, low, high, [divided(*each, low, high) for each in zip(self.axons, owners, strict=True)], True)
+            Hand(self, low, high, [self._part(number, *owner, low, high) for number, owner in enumerate(owners)], True)
             for low, high in pairwise(borders)
         ]
         hands[0].recording.others = [hand.recording for hand in hands[1:]]
         return hands
 
-    def _owner(self, pathway: int) -> NDArray:
-        """Return the unit that each synapse of a pathway reaches, in the order of its axons."""
+    def _owner(self, pathway: int) -> tuple[NDArray, int]:
+        """Return which neuron each synapse of a pathway reaches, in the order of its axons, and the unit of the first."""
         found = [each for each in self.program.operations if isinstance(each, p.Deliver) and each.pathway == pathway]
         if not found:
-            return np.zeros(int(self.axons[pathway].starts[-1]), np.int64)
+            return np.zeros(int(self.axons[pathway].starts[-1]), np.int32), 0
         flow, index = _target(self, found[0])
-        units = self.first[flow] + np.asarray(self.arrays[index], np.int64)
-        return self.axons[pathway].column(units)
+        return self.axons[pathway].column(np.asarray(self.arrays[index], np.int32)), int(self.first[flow])
+
+    def _part(self, pathway: int, owner: NDArray, first: int, low: int, high: int) -> Axons:
+        """Return the synapses of a pathway that reach the units in [low, high)."""
+        return divided(self.axons[pathway], owner, low - first, high - first)
 
     # Running
 
@@ -93,17 +96,17 @@ class SharedEvent(Event):
             return super()._are_done(until, inclusive)
         end = np.array([until.window, until.offset, float(inclusive)])
         told = np.concatenate([[address(a), a.size] for h in self.hands for a in (h.told_units, h.told_offsets)])
-        arguments = []
+        arguments, said = [], self.said.reshape(-1)
         for hand, mine in zip(self.hands, self.mine, strict=True):
             hand.control[queues.LIMIT] = _PATIENCE
-            arguments.append((hand.memory, *hand.state(), end, mine, self.crew.meeting, self.said, told, self.busiest))
-        self.crew.run(self.module.crew, arguments)
+            arguments.append((hand.memory, *hand.state(), end, mine, self.crew.meeting, said, told, self.busiest))
+        self.crew.run(self.loop.crew, arguments)
         statuses = {int(hand.control[queues.STATUS]) for hand in self.hands}
         for hand in self.hands:
             self._refuse(hand)
         if loop.ROOM in statuses:
             # Some are at the end of a window, others are not: nothing can be handed over in order.
-            arriving = int(self.said[1::SAID].sum()) * self.busiest
+            arriving = int(self.said[:, int(self.control[queues.PIECE]) % 2, 1].sum()) * self.busiest
             for hand in self.hands:
                 hand.recording.grow()
                 hand.make_room(arriving)

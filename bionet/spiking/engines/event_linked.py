@@ -1,0 +1,28 @@
+"""The loop of the ``event`` engine, compiled: the same for all networks."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from bionet.spiking.engines import event_calls, event_crew, event_loop
+from bionet.spiking.engines.kernels import compiled_module
+
+_CONSTANTS = ("DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "FULL", "MOST_GENERATIONS", "MANY")
+_CALLED_FROM_PYTHON = ("run", "crew")
+_INLINED = "forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True"
+
+
+def compiled_loop() -> Any:
+    """Return the module with ``run`` and ``crew``, each compiled when it is called first."""
+    functions = (*event_calls.FUNCTIONS, *event_loop.FUNCTIONS, *event_crew.FUNCTIONS)
+    constants = [f"{name} = {getattr(event_loop, name)}" for name in _CONSTANTS]
+    names = ("CALLS", *map(str.upper, event_calls.SIGNATURES))
+    constants += [f"{name} = {getattr(event_calls, name)}" for name in names]
+    return compiled_module("\n".join([*constants, *map(_decorated, functions), ""]), {})
+
+
+def _decorated(function: Any) -> str:
+    # What gets arrays as arguments, many times, is inlined: their references would be counted.
+    option = "cache=True" if function.__name__ in _CALLED_FROM_PYTHON else _INLINED
+    return f'@njit(error_model="numpy", nogil=True, {option})\n{inspect.getsource(function)}'
