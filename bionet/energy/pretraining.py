@@ -2,8 +2,10 @@ r"""Greedy learning of a deep Boltzmann machine's layers, each as a machine of t
 
 A layer inside a deep machine hears from below AND above. While it is learned alone, one side has to speak for both: the
 lowest machine is learned with the way up doubled, :math:`p(h \mid v) = \sigma(2 W^\top v + c)`, the uppermost with the
-way down doubled; those between are learned as they are, and their weights halved. The gradient is the centred one: of
-hundreds of units, the plain one would move the visible layer's fields to and fro by the mean of all weights.
+way down doubled; those between are learned as they are, and their weights halved. So the field of a layer becomes the
+mean of what the machine below and the machine above gave it, and its bias the mean of their two. The gradient is the
+centred one: of hundreds of units, the plain one would move the visible layer's fields to and fro by the mean of all
+weights.
 
 References
 ----------
@@ -97,6 +99,8 @@ def pretrain(
         weights.append(layer.weights if first or last else layer.weights / 2)
         if first:
             biases.append(layer.below)
+        else:
+            biases[-1] = (biases[-1] + layer.below) / 2
         biases.append(layer.above)
     return weights, biases
 
