@@ -28,6 +28,8 @@ from bionet.random import Stream
 
 Floats = NDArray[Any]
 
+MEAN_FIELDS = ("parallel", "in turn")
+
 
 class DBM(Stored, TransformerMixin, BaseEstimator):
     r"""Layers of 0/1 units, each linked to the next one up and down [1]_.
@@ -38,7 +40,7 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
     ones (the visible among them) and the odd ones, and is sampled, summed and annealed as such.
 
     Learning climbs :math:`\langle x y^\top \rangle_{data} - \langle x y^\top \rangle_{model}`, x and y neighbours.
-    Positive phase: hidden means start at 1/2 and follow :math:`q \leftarrow \sigma(field)`, all layers in parallel,
+    Positive phase: hidden means start at 1/2 and follow :math:`q \leftarrow \sigma(field)`, all layers at once,
     until none changes. Negative phase: persistent fantasy particles, updated layer after layer.
 
     Parameters
@@ -53,8 +55,11 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
         Samples an update; passes through the data.
     n_iter_pretrain : int
         Passes of greedy learning of each layer before (:mod:`bionet.energy.pretraining`); 0 for none.
+    mean_field : {"parallel", "in turn"}
+        Whether all hidden layers change at once in the positive phase, or first the odd and then the even ones, which
+        raises the bound with each update and settles in about half as many.
     n_mean_field : int
-        The most parallel updates of the positive phase.
+        The most updates of the positive phase.
     tolerance : float
         A largest change of a mean that counts as none.
     k : int
@@ -78,7 +83,7 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
     n_iter_ : int
         Passes made.
     history_ : dict of float arrays, shape (n_iter,)
-        ``"updates"``: parallel updates until the means were settled, in the mean over batches.
+        ``"updates"``: updates until the means were settled, in the mean over batches.
 
     Raises
     ------
@@ -108,6 +113,7 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
         batch_size: int = 20,
         n_iter: int = 40,
         n_iter_pretrain: int = 0,
+        mean_field: str = "parallel",
         n_mean_field: int = 30,
         tolerance: float = 1e-4,
         k: int = 5,
@@ -125,6 +131,7 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.n_iter = n_iter
         self.n_iter_pretrain = n_iter_pretrain
+        self.mean_field = mean_field
         self.n_mean_field = n_mean_field
         self.tolerance = tolerance
         self.k = k
@@ -158,8 +165,8 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
     def settle(self, X: Floats, max_updates: int | None = None) -> tuple[Floats, Floats, int]:
         """Return the means of the even and of the odd layers with the visible one held at X, and the updates made.
 
-        All hidden layers change in parallel, from 1/2. Should they end in a cycle of two, or run out of updates,
-        they are what they are by then; any means make a valid :meth:`bound`.
+        All hidden layers change from 1/2. Should they run out of updates, or end in a cycle of two, as those do that
+        change in parallel, they are what they are by then; any means make a valid :meth:`bound`.
         """
         pair, n = self.pair, X.shape[1]
         if len(self.layers) == 1:
@@ -167,13 +174,13 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
         top, bias = pair.weights[n:], pair.visible_bias[n:]
         odd, new_odd = (np.full((len(X), len(pair.hidden_bias)), 0.5, X.dtype) for _ in range(2))
         even, new_even = (np.full((len(X), len(bias)), 0.5, X.dtype) for _ in range(2))
-        updates, change = 0, np.inf
+        updates, change, in_turn = 0, np.inf, self.mean_field == "in turn"
         with single():
             below = X @ pair.weights[:n]
             while change >= self.tolerance and updates < (max_updates or self.n_mean_field):
                 updates += 1
                 conditional(pair.hidden, even, top, pair.hidden_bias, new_odd, more=below)
-                conditional(pair.visible, odd, top, bias, new_even, turn=True)
+                conditional(pair.visible, new_odd if in_turn else odd, top, bias, new_even, turn=True)
                 change = max(np.abs(new_odd - odd).max(), np.abs(new_even - even).max())
                 odd, new_odd, even, new_even = new_odd, odd, new_even, even
         return np.concatenate([X, even], axis=1), odd, updates
@@ -324,6 +331,7 @@ class DBM(Stored, TransformerMixin, BaseEstimator):
             check_number(self, 3000.0, rate_decay=self.rate_decay)
         check_number(self, 2e-4, zero=True, momentum=self.momentum, weight_decay=self.weight_decay)
         check_choice(self, ("float32", "float64"), dtype=self.dtype)
+        check_choice(self, MEAN_FIELDS, mean_field=self.mean_field)
         check_device(self, self.device)
 
     def _data(self, X: ArrayLike, reset: bool = False) -> Floats:
