@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from math import isfinite, isqrt
 from numbers import Real
@@ -112,8 +113,10 @@ class RateClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return weights_of(self.module_)
 
-    def fit(self, X: ArrayLike, y: ArrayLike, progress: Progress | None = None) -> Self:
-        """Train a new network.
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, progress: Progress | None = None, start: nn.Sequential | None = None
+    ) -> Self:
+        """Train a new network, or a copy of one.
 
         Parameters
         ----------
@@ -123,6 +126,9 @@ class RateClassifier(ClassifierMixin, BaseEstimator):
             Labels.
         progress : Progress, optional
             Shows the epochs; a bar by default.
+        start : torch.nn.Sequential, optional
+            Where to start instead of at new weights, such as :func:`bionet.bridges.to_mlp.to_mlp` returns; it is left
+            as it is, and takes the place of ``kind``, ``hidden`` and ``activation``.
 
         Raises
         ------
@@ -136,7 +142,8 @@ class RateClassifier(ClassifierMixin, BaseEstimator):
         except ValueError as error:
             raise InputError(f"RateClassifier.fit: {error}") from error
         self.classes_, labels = np.unique(targets, return_inverse=True)
-        self.module_ = self._build(inputs.shape[1], len(self.classes_))
+        n_features, n_classes = inputs.shape[1], len(self.classes_)
+        self.module_ = self._build(n_features, n_classes) if start is None else _copied(start, n_features, n_classes)
         with one_thread():
             self.history_ = self._train(torch.tensor(inputs), torch.tensor(labels), progress or Progress())
         return self
@@ -228,3 +235,15 @@ class RateClassifier(ClassifierMixin, BaseEstimator):
                     f"{history[0, epoch]} in epoch {epoch + 1}; expected a smaller one, such as 0.001"
                 )
         return dict(zip(("loss", "accuracy"), history, strict=True))
+
+
+def _copied(module: nn.Sequential, n_features: int, n_classes: int) -> nn.Sequential:
+    """Return a copy of the module, which must take so many features and have an output for each class."""
+    try:
+        with torch.no_grad():
+            n_outputs = module(torch.zeros(1, n_features)).shape[-1]
+    except RuntimeError as error:
+        raise InputError(f"RateClassifier.start: it does not take {n_features} features: {error}") from error
+    if n_outputs != n_classes:
+        raise InputError(f"RateClassifier.start: got {n_outputs} outputs; expected one for each of {n_classes} classes")
+    return copy.deepcopy(module)
