@@ -23,7 +23,7 @@ from bionet.energy import DBN, RBM
 from bionet.energy.partition import Interval
 from bionet.parameters import Count, Positive, parameters
 from bionet.progress import Progress
-from experiments.rbm_mnist import images, independent, pictures, rows_of
+from experiments.rbm_mnist import blank_scores, images, independent, pictures, rows_of
 from models import salakhutdinov_hinton_2009 as published
 
 
@@ -89,6 +89,12 @@ EXPECTED = {
 }
 """On MNIST, after hundreds of passes."""
 
+COLUMNS = {
+    "bound": ("bound", "nat"),
+    "low": ("at least", "nat"),
+    "high": ("at most", "nat"),
+    "units": ("hidden units", "1"),
+}
 NOTE = """\
 Passes: the machines see the pictures as often as one another, but an update of a DBM costs several of an RBM's.
 Bounds: an RBM's interval holds the likelihood; a DBN's and a DBM's hold a lower bound of it, which may be loose.
@@ -104,14 +110,15 @@ def run(parameters: Parameters, seed: int, progress: Progress) -> xr.DataTree:
         ``/scores`` (model), ``/fantasies/<model>``, ``/fields/<model>``, and ``/learning/DBM`` (epoch): updates of the
         positive phase until its means were settled.
     """
-    train, test, shape = pictures(parameters)  # type: ignore[arg-type]
+    train, test, shape = pictures(parameters.data)
     train, test = train[: parameters.n_train], test[: parameters.n_test]
-    tree = xr.DataTree.from_dict({"/scores": blank_scores()})
+    scores = blank_scores("Log-likelihood of a test picture", EXPECTED, COLUMNS).assign_attrs(note=NOTE)
+    tree = xr.DataTree.from_dict({"/scores": scores})
     tree.attrs = {"engine": "Numba, BLAS", "independent_pixels": independent(train, test)}
     for name in progress(NAMES, "machines"):
         machine, found, units = learn(name, train, test, parameters, seed, progress)
         scores = tree["scores"].to_dataset()
-        for variable, value in zip(("bound", "low", "high", "units"), (*ends(found), units), strict=True):
+        for variable, value in zip(COLUMNS, (*ends(found), units), strict=True):
             scores[variable].loc[{"model": name}] = value
         tree["scores"] = xr.DataTree(scores)
         group = name.replace(", ", "_")
@@ -122,29 +129,6 @@ def run(parameters: Parameters, seed: int, progress: Progress) -> xr.DataTree:
             tree[f"learning/{group}"] = updates(machine, name)
         progress.record(tree)
     return tree
-
-
-def blank_scores() -> xr.Dataset:
-    """Return the table of scores with nothing in it yet."""
-    table = "Log-likelihood of a test picture"
-    text = {"units": "1", "table": table}
-    scores = xr.Dataset(
-        coords={
-            "model": ("model", list(NAMES), {"units": "1", "long_name": "machine"}),
-            "expected": ("model", [EXPECTED[name][0] for name in NAMES], {**text, "long_name": "expected on MNIST"}),
-            "source": ("model", [EXPECTED[name][1] for name in NAMES], {**text, "long_name": "expected after"}),
-        },
-        attrs={"note": NOTE},
-    )
-    for name, long_name, units in (
-        ("bound", "bound", "nat"),
-        ("low", "at least", "nat"),
-        ("high", "at most", "nat"),
-        ("units", "hidden units", "1"),
-    ):
-        attrs = {"units": units, "long_name": long_name, "table": table}
-        scores[name] = ("model", np.full(len(NAMES), np.nan), attrs)
-    return scores
 
 
 def learn(

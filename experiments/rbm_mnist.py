@@ -110,9 +110,19 @@ MACHINES = (
 )
 
 
-def pictures(parameters: Parameters) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+COLUMNS = {
+    "test": ("test", "nat"),
+    "low": ("at least", "nat"),
+    "high": ("at most", "nat"),
+    "forward": ("by AIS alone", "nat"),
+    "train": ("training", "nat"),
+}
+NOTE = "At least and at most: 95 % intervals of annealing both ways; the sums are exact."
+
+
+def pictures(name: str) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     """Return training and test pictures as bits, and their shape."""
-    data = load(parameters.data)
+    data = load(name)
     bits = (data["X"].values >= 0.5).astype(np.float32)
     if "split" in data.coords:
         test = data["split"].values == "test"
@@ -131,8 +141,10 @@ def run(parameters: Parameters, seed: int, progress: Progress) -> xr.DataTree:
     xarray.DataTree
         ``/scores`` (model), ``/learning/<model>`` (epoch), ``/fields/<model>``, ``/fantasies`` and ``/inpainting``.
     """
-    train, test, shape = pictures(parameters)
-    tree = xr.DataTree.from_dict({"/scores": blank_scores()})
+    train, test, shape = pictures(parameters.data)
+    scores = blank_scores("Log-likelihood", {each.name: (each.expected, each.source) for each in MACHINES}, COLUMNS)
+    scores["low"].attrs["note"] = NOTE
+    tree = xr.DataTree.from_dict({"/scores": scores})
     tree.attrs = {"engine": "Numba, BLAS", "independent_pixels": independent(train, test)}
     for machine in progress(MACHINES, "machines"):
         rbm = learn(machine, train, test, parameters, seed, progress, tree)
@@ -141,30 +153,29 @@ def run(parameters: Parameters, seed: int, progress: Progress) -> xr.DataTree:
     return tree
 
 
-def blank_scores() -> xr.Dataset:
-    """Return the table of scores with nothing in it yet."""
-    names = [each.name for each in MACHINES]
-    text = {"units": "1", "table": "Log-likelihood"}
-    scores = xr.Dataset(
-        coords={
-            "model": ("model", names, {"units": "1", "long_name": "machine"}),
-            "expected": ("model", [each.expected for each in MACHINES], {**text, "long_name": "expected, test"}),
-            "source": ("model", [each.source for each in MACHINES], {**text, "long_name": "expected after"}),
-        },
-    )
-    for name, long_name in (
-        ("test", "test"),
-        ("low", "at least"),
-        ("high", "at most"),
-        ("forward", "by AIS alone"),
-        ("train", "training"),
-    ):
-        attrs = {"units": "nat", "long_name": long_name, "table": "Log-likelihood", "note": NOTES.get(name, "")}
-        scores[name] = ("model", np.full(len(names), np.nan), attrs)
-    return scores
+def blank_scores(table: str, expected: dict[str, tuple[str, str]], columns: dict[str, tuple[str, str]]) -> xr.Dataset:
+    """Return a table of that title with nothing in it yet.
 
-
-NOTES = {"low": "At least and at most: 95 % intervals of annealing both ways; the sums are exact."}
+    Parameters
+    ----------
+    table : str
+    expected : dict of str to (str, str)
+        Of each machine: what is expected, and after whom.
+    columns : dict of str to (str, str)
+        Of each number: its long name and its units.
+    """
+    numbers, sources = zip(*expected.values(), strict=True)
+    text = {"units": "1", "table": table}
+    coords = {
+        "model": ("model", list(expected), {"units": "1", "long_name": "machine"}),
+        "expected": ("model", list(numbers), {**text, "long_name": "expected on MNIST"}),
+        "source": ("model", list(sources), {**text, "long_name": "expected after"}),
+    }
+    values = {
+        name: ("model", np.full(len(expected), np.nan), {"units": units, "long_name": long_name, "table": table})
+        for name, (long_name, units) in columns.items()
+    }
+    return xr.Dataset(values, coords)
 
 
 def learn(
@@ -202,14 +213,13 @@ def learn(
             + [-free[0] - log_z.estimate]
         )
     scores, curves = tree["scores"].to_dataset(), np.array(found).T
-    names = ("test", "low", "high", "forward", "train")
-    for name, values in zip(names, curves, strict=True):
+    for name, values in zip(COLUMNS, curves, strict=True):
         scores[name].loc[{"model": machine.name}] = values[-1]
     tree["scores"] = xr.DataTree(scores)
     attrs = {"units": "nat", "long_name": "log-likelihood"}
     tree[f"learning/{key(machine)}"] = xr.DataTree(
         xr.Dataset(
-            {name: ("epoch", values, attrs) for name, values in zip(names, curves, strict=True)},
+            {name: ("epoch", values, attrs) for name, values in zip(COLUMNS, curves, strict=True)},
             coords={"epoch": ("epoch", np.array(stops), {"units": "1", "long_name": "pass"})},
             attrs={"model": machine.name},
         )
