@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bionet.kernels.cpu.blas import ADDRESS, single
+from bionet.kernels.cpu.hopfield import correlate
+
 Floats = NDArray[np.float64]
 
 
@@ -26,8 +29,10 @@ def hebb(patterns: Floats) -> Floats:
     >>> hebb(np.array([[1.0, -1.0]])).tolist()
     [[0.5, -0.5], [-0.5, 0.5]]
     """
-    weights = patterns.T @ patterns
-    weights /= patterns.shape[1]
+    patterns, n_units = np.ascontiguousarray(patterns, np.result_type(patterns, np.float32)), patterns.shape[1]
+    weights = np.empty((n_units, n_units), dtype=patterns.dtype)
+    with single():
+        correlate(ADDRESS[patterns.dtype], patterns, weights)
     return weights
 
 

@@ -181,7 +181,8 @@ def fields(states: States, weights: NDArray[np.floating], bias: Floats) -> Float
     total = np.zeros(padded.shape)
     with single():
         add_products(ADDRESS[weights.dtype], padded, weights, PANEL, total)
-    return total[:n_samples] + bias
+    total += bias
+    return total[:n_samples]
 
 
 def _one_at_a_time(

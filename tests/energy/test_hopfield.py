@@ -120,6 +120,43 @@ def test_recall_is_the_same_for_any_number_of_threads_and_any_company():
     np.testing.assert_array_equal(network.recall(start[7:8]).states[0], together.states[7])
 
 
+def one_by_one(network, states, sweeps):
+    """Follow the fields as the definition has it: whole sums in double precision, a shuffled order for each sweep."""
+    weights, states, n_units = network.weights_.astype(float), states.copy(), states.shape[1]
+    stream, units = Stream(network.seed, "hopfield/order"), np.arange(n_units)
+    for sweep in range(sweeps):
+        luck = stream.uniform(n_units, sweep)
+        for last in reversed(range(n_units)):
+            pick = int(luck[last] * (last + 1))
+            units[[pick, last]] = units[[last, pick]]
+            field = states @ weights[:, units[last]]
+            states[:, units[last]] = np.where(np.abs(field) < 1e-6, states[:, units[last]], np.sign(field))
+    return states
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("n_units", "n_patterns", "n_states"), [(60, 5, 3), (300, 50, 40), (700, 96, 7), (600, 300, 9)]
+)
+def test_blocks_of_units_come_to_what_units_one_by_one_come_to(n_units, n_patterns, n_states, dtype):
+    """Bit for bit after each sweep; fields are whole multiples of 1 / n_units, so what is smaller is a tie."""
+    network = Hopfield(dtype=dtype, seed=4).fit(random_patterns(n_patterns, n_units, 0))
+    start = random_patterns(n_states, n_units, 1)
+    for sweeps in (1, 3):
+        found = network.recall(start, max_sweeps=sweeps)
+        np.testing.assert_array_equal(found.states, one_by_one(network, start, sweeps))
+        np.testing.assert_allclose(found.energy, network.energy(found.states), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
+def test_hebbs_weights_are_the_mean_products_whatever_squares_they_are_computed_in(dtype):
+    patterns = random_patterns(9, 1300, 0)
+    weights = hebb(patterns.astype(dtype))
+    expected = (patterns.T @ patterns).astype(weights.dtype) / weights.dtype.type(1300)
+    np.testing.assert_array_equal(weights, expected)
+    np.testing.assert_array_equal(weights, weights.T)
+
+
 def test_order_of_updates_follows_the_seed():
     patterns, start = random_patterns(40, 100, 0), random_patterns(30, 100, 1)
     one, other = (Hopfield(seed=seed).fit(patterns).recall(start).states for seed in (1, 2))

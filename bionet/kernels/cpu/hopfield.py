@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import get_num_threads, njit, prange
 
 from bionet.kernels.cpu.blas import product
 from bionet.random import uniform
 
-GROUP = 64
-"""States that a thread takes through a sweep together, so that a unit's weights are fetched once for all of them."""
-FEWEST_GROUPS = 8
-"""So that threads have something to share where there are few states."""
-BLOCK = 64
+GROUP = 256
+"""States that a thread takes through a sweep together, at most: a unit's weights are fetched once for all of them."""
+BLOCK = 256
 """Units that have their turn before what they changed reaches the fields of all others."""
 TILE = 1024
 """Fields that stay in the fastest cache while something is added to them again and again."""
+SIDE = 512
+"""Of the squares that weights are computed in."""
 
 
 @njit(cache=True)
@@ -30,7 +30,6 @@ def turn(order, left, key, sweep):
     return unit
 
 
-@njit(cache=True, parallel=True)
 def settle(
     states, weights, fields, bias, free, tie, temperature, max_sweeps, order, noise, trajectory, energies, sweeps, quiet
 ):
@@ -63,9 +62,33 @@ def settle(
     quiet : bool array, shape (n_samples,)
         Filled with whether a sweep changed nothing.
     """
+    size = max(1, min(GROUP, -(-len(states) // get_num_threads())))
+    _settle(
+        *(states, weights, fields, bias, free, tie, temperature, max_sweeps, order, noise),
+        *(trajectory, energies, sweeps, quiet, size),
+    )
+
+
+@njit(cache=True, parallel=True)
+def _settle(
+    states,
+    weights,
+    fields,
+    bias,
+    free,
+    tie,
+    temperature,
+    max_sweeps,
+    order,
+    noise,
+    trajectory,
+    energies,
+    sweeps,
+    quiet,
+    size,
+):
     n_samples = len(states)
-    size = max(1, min(GROUP, n_samples // FEWEST_GROUPS))
-    for group in prange((n_samples + size - 1) // size):
+    for group in prange(-(-n_samples // size)):
         part = slice(group * size, min((group + 1) * size, n_samples))
         _settle_group(
             *(part.start, states[part], weights, fields[part], bias, free.copy(), tie, temperature, max_sweeps, order),
@@ -93,8 +116,9 @@ def _settle_group(
 ):
     """Settle some states side by side, of which ``first`` is the number of the first."""
     n_states, n_units = states.shape
-    turns, moves = np.empty_like(units), np.empty((n_states, BLOCK))
+    turns, moves = np.empty_like(units), np.empty((n_states, BLOCK), dtype=weights.dtype)
     movers, n_movers = np.empty((n_states, BLOCK), dtype=np.int64), np.zeros(n_states, dtype=np.int64)
+    within, known = np.empty((BLOCK, BLOCK), dtype=weights.dtype), np.empty(BLOCK, dtype=np.bool_)
     quiet[:] = False
     sweep = 0
     while sweep < max_sweeps and not quiet.all():
@@ -108,13 +132,14 @@ def _settle_group(
         still = np.full(n_states, temperature == 0.0)
         for start in range(0, units.size, BLOCK):
             block = turns[start : start + BLOCK]
+            known[:] = False
             for s in range(n_states):
                 n_movers[s] = 0
                 if not quiet[s]:
                     base = (first + s) * n_units
                     n_movers[s] = _decide(
                         *(block, states[s], weights, fields[s], tie, temperature, noise, sweep, base),
-                        *(movers[s], moves[s]),
+                        *(within, known, movers[s], moves[s]),
                     )
                     still[s] &= n_movers[s] == 0
             for low in range(0, n_units, TILE):
@@ -131,10 +156,11 @@ def _settle_group(
 
 
 @njit(cache=True)
-def _decide(block, state, weights, field, tie, temperature, noise, sweep, base, movers, moves):
+def _decide(block, state, weights, field, tie, temperature, noise, sweep, base, within, known, movers, moves):
     """Give the units of a block their turn, and note who changed by how much; return how many did.
 
-    The fields of the block alone are kept up to date meanwhile, in a copy.
+    The fields of the block alone are kept up to date meanwhile, in a copy; the weights for that are put side by side
+    in ``within`` by the first state in which a unit changes, and are then ``known``.
     """
     own = field[block]
     n = 0
@@ -154,15 +180,19 @@ def _decide(block, state, weights, field, tie, temperature, noise, sweep, base, 
             state[i] = goal
             movers[n], moves[n] = i, change
             n += 1
-            row = weights[i]
+            links = within[place]
+            if not known[place]:
+                known[place], row = True, weights[i]
+                for other in range(place + 1, block.size):
+                    links[other] = row[block[other]]
             for other in range(place + 1, block.size):
-                own[other] += change * row[block[other]]
+                own[other] += change * links[other]
     return n
 
 
 @njit(cache=True)
 def _add_rows(part, weights, low, movers, moves, n):
-    """Add ``n`` rows of the weights, each times its change, one after the other: four in a pass over the fields."""
+    """Add ``n`` rows of the weights, each times its change: sums of four, in their own precision."""
     high = low + len(part)
     done = 0
     while done + 4 <= n:
@@ -170,7 +200,7 @@ def _add_rows(part, weights, low, movers, moves, n):
         p, q = weights[movers[done]][low:high], weights[movers[done + 1]][low:high]
         r, s = weights[movers[done + 2]][low:high], weights[movers[done + 3]][low:high]
         for j in range(len(part)):
-            part[j] = (((part[j] + a * p[j]) + b * q[j]) + c * r[j]) + d * s[j]
+            part[j] += (a * p[j] + b * q[j]) + (c * r[j] + d * s[j])
         done += 4
     while done < n:
         a, p = moves[done], weights[movers[done]][low:high]
@@ -202,6 +232,31 @@ def add_products(address, states, weights, panel, total):
             product(address, states[:, start : start + panel], False, rows[:, low:high], False, one, zero, part)
             for s in range(n_samples):
                 total[s, low:high] += part[s]
+
+
+@njit(cache=True, parallel=True)
+def correlate(address, patterns, out):
+    """Fill in the sum over patterns of x x', divided by the number of units, half of it as the mirror of the other.
+
+    Parameters
+    ----------
+    address : uint64
+        ``blas.ADDRESS`` of the type of both arrays.
+    patterns : float array, shape (n_patterns, n_units)
+    out : float array, shape (n_units, n_units)
+    """
+    n_units = patterns.shape[1]
+    kind, side = out.dtype.type, -(-n_units // SIDE)
+    for pair in prange(side * (side + 1) // 2):
+        # Every two squares that mirror each other come once, in shares that are equal for any number of threads.
+        row, column = SIDE * (pair % side), SIDE * ((pair + pair // side) % side)
+        own, other = out[row : row + SIDE, column : column + SIDE], out[column : column + SIDE, row : row + SIDE]
+        left, right = patterns[:, row : row + SIDE], patterns[:, column : column + SIDE]
+        part = np.empty(own.shape, dtype=out.dtype)
+        product(address, left, True, right, False, kind(1), kind(0), part)
+        part /= kind(n_units)
+        own[:] = part
+        other[:] = part.T
 
 
 @njit(cache=True, parallel=True)
