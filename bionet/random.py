@@ -188,9 +188,12 @@ def _fill_binomial(out, n, p, key, step):
 
 
 def _make_key(seed: int, name: str) -> int:
-    """Mix the seed and the stream's name into one 64-bit key, with Philox itself."""
+    """Mix the seed and the stream's name into one 64-bit key, with Philox itself: the first word of `bits`."""
     digest = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
-    return int(bits(np.uint64(seed), np.uint64(0), np.uint64(digest))[0])
+    words = (digest & 0xFFFFFFFF, digest >> 32, 0, 0, seed & 0xFFFFFFFF, seed >> 32)
+    # As Python: for one number nothing need be compiled, or loaded.
+    w0, w1, _, _ = philox4x32.py_func(*map(np.uint64, words))
+    return int((w1 << _32) | w0)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ None where only Brian2 knows what is meant; :func:`create` makes them. Both keep
 * ``p`` takes every pair that fulfils the condition independently; ``size`` takes that many of a row, each set of them
   with the same probability, and a condition then removes some.
 
-The memory taken is that of the arrays that stay, ``i`` and ``j`` with 4 bytes each and what the model declares, plus
-one count per row and one bit per column: arrays grow once, to the size they need.
+The memory taken is that of the arrays that stay, plus one count per row and one bit per column: arrays grow once, to
+the size they need. ``i`` and ``j`` have 4 bytes each; where many synapses are made by one call, both together have 2,
+or 4 with more than 65,536 targets (:mod:`bionet.spiking.ends`).
 """
 
 from __future__ import annotations
@@ -25,23 +26,19 @@ import numpy as np
 from brian2.core.variables import Constant
 from brian2.synapses.parse_synaptic_generator_syntax import parse_synapse_generator
 from brian2.units.fundamentalunits import DIMENSIONLESS
-from numba import njit
 from numpy.typing import NDArray
 
 from bionet.errors import InputError
 from bionet.random import Stream
+from bionet.spiking.ends import End, give_back, hold, number_of_each
 from bionet.spiking.memory import require_memory
 from bionet.spiking.synapse_rows import EVERY, ITSELF, OTHERS, Pairs, Rows
 
 _MOST = 2**31 - 1
+#: From as many synapses on it is worthwhile to hold them in less memory.
+MANY = 1 << 20
 # Arrays grow by a tenth at least, for thousands of calls that add one synapse each.
 _GROWTH = 1.1
-
-
-@njit(cache=True)
-def _tally(indices, numbers):
-    for index in indices:
-        numbers[index] += 1
 
 
 class _UnknownError(Exception):
@@ -180,6 +177,10 @@ def _size(synapses: Any, name: str) -> int:
     return int(synapses.variables[name].item())
 
 
+def _offset(synapses: Any, name: str) -> int:
+    return int(synapses.variables[name].get_value())
+
+
 def _whole(number: int | float) -> int:
     if not isinstance(number, int):
         raise _UnknownError
@@ -256,22 +257,37 @@ def create(synapses: Any, connection: Rows | Pairs, stream: Stream) -> None:
             f"Synapses.connect: {synapses.name} would have {before + added} synapses; expected at most {_MOST}, "
             "as many as there are 32-bit numbers; divide them between several Synapses"
         )
+    first = _offset(synapses, "_source_offset"), _offset(synapses, "_target_offset")
+    size = _size(synapses, "N_pre"), _size(synapses, "N_post")
+    many = added >= MANY and not before and synapses.multisynaptic_index is None
+    rows = connection if many and isinstance(connection, Rows) else None
+    # Two columns for a while, the one being made of the other, in place of two arrays of 32-bit numbers.
+    spared = 4 * added * (rows is not None and max(first[0] + size[0], first[1] + size[1]) <= 1 << 16)
     require_memory(
-        _size_of(synapses, before, added),
+        _size_of(synapses, before, added) - spared,
         f"Synapses.connect: {synapses.name} would have {added} more synapses",
         "connect fewer, or declare one delay for all with delay=",
     )
     synapses._connect_called = True
+    if rows is not None:
+        ends = rows.ends(stream, first, size)
+        hold(synapses, ends)
+        _grow(synapses, added)
+        _counts(synapses, "N_outgoing", first[0] + size[0])[first[0] :] += ends.n_outgoing
+        _counts(synapses, "N_incoming", first[1] + size[1])[:] += ends.n_incoming
+        return
+    give_back(synapses)
     _grow(synapses, before + added)
     sources = synapses.variables["_synaptic_pre"].get_value()[before:]
     targets = synapses.variables["_synaptic_post"].get_value()[before:]
     if added:
         write(sources, targets)
-    sources += synapses.variables["_source_offset"].get_value()
-    targets += synapses.variables["_target_offset"].get_value()
+    sources += first[0]
+    targets += first[1]
     if synapses.multisynaptic_index is None:
-        _count(synapses, "N_outgoing", "N_pre", "_source_offset", sources)
-        _count(synapses, "N_incoming", "N_post", "_target_offset", targets)
+        for name, indices, k in (("N_outgoing", sources, 0), ("N_incoming", targets, 1)):
+            n = first[k] + size[k]
+            _counts(synapses, name, n)[:] += number_of_each(indices, n)
     else:
         synapses._update_synapse_numbers(before)
 
@@ -287,7 +303,7 @@ def _grow(synapses: Any, total: int) -> None:
     """Resize everything that has one value per synapse, with little to spare: a dynamic array would double."""
     arrays = [each.device.get_value(each, access_data=False) for each in synapses._registered_variables]
     # The arrays of Brian2 2.10 and later are C++ objects that do not show their factor.
-    factors = [(each, each.factor) for each in arrays if hasattr(each, "factor")]
+    factors = [(each, each.factor) for each in arrays if not isinstance(each, End) and hasattr(each, "factor")]
     try:
         for array, _ in factors:
             array.factor = _GROWTH
@@ -297,7 +313,6 @@ def _grow(synapses: Any, total: int) -> None:
             array.factor = factor
 
 
-def _count(synapses: Any, numbers: str, size: str, offset: str, indices: NDArray) -> None:
-    variable = synapses.variables[numbers]
-    variable.resize(_size(synapses, size) + int(synapses.variables[offset].get_value()))
-    _tally(indices, variable.get_value())
+def _counts(synapses: Any, numbers: str, size: int) -> NDArray:
+    synapses.variables[numbers].resize(size)
+    return synapses.variables[numbers].get_value()

@@ -19,6 +19,7 @@ from brian2.synapses.synapses import Synapses, SynapticPathway
 from numpy.typing import NDArray
 
 import bionet.spiking.program as p
+from bionet.spiking.ends import held
 from bionet.spiking.expressions import Call, Node, names, walk
 from bionet.spiking.linear_step import linear_steps
 from bionet.spiking.pathways import SpikeQueue
@@ -280,7 +281,7 @@ def _memory(objects: Iterable[BrianObject], reading: Reading) -> dict[str, int]:
     variables = {id(each): each for owner in objects for each in getattr(owner, "variables", {}).values()}
     for each in variables.values():
         if isinstance(each, ArrayVariable) and getattr(each.owner, "name", None) in kinds:
-            sizes[kinds[each.owner.name]] += np.asarray(each.get_value()).nbytes
+            sizes[kinds[each.owner.name]] += held(each).nbytes
     for queue in (each.queue for each in reading.pathways):
         for part in (queue, *queue.parts):
             sizes["synapses"] += part.nbytes

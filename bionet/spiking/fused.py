@@ -13,6 +13,7 @@ from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.functions import Function
 
 from bionet.errors import InputError
+from bionet.spiking.ends import held
 from bionet.spiking.plain import never_returns, python_code
 
 #: What can run inside the loop: the names of Brian2's templates.
@@ -62,6 +63,26 @@ def compiled_only(function: Function, owner: Any) -> list[str]:
         return []
     named = {each if isinstance(each, str) else getattr(each, "class_name", "") for each in known}
     return sorted(named - {"numpy", "bionet", ""})
+
+
+@dataclass(frozen=True)
+class _AsHeld:
+    """A variable that gives its values as they are held: no array is made of them."""
+
+    variable: Any
+
+    def get_value(self) -> Any:
+        return held(self.variable)
+
+
+def _initialise_queue(pathway: Any) -> None:
+    """Do what Brian2 does before a run: sort the synapses of a pathway."""
+    variable = pathway.synapse_sources
+    pathway.synapse_sources = _AsHeld(variable)
+    try:
+        pathway.initialise_queue()
+    finally:
+        pathway.synapse_sources = variable
 
 
 class FusedCode(CodeObject):
@@ -129,7 +150,7 @@ class FusedCode(CodeObject):
     def before_run(self) -> None:
         """Sort the pathway, if this is the one that pushes spikes."""
         if self.template_name == "synapses_push_spikes":
-            self.owner.initialise_queue()
+            _initialise_queue(self.owner)
 
     def __call__(self, **namespace: Any) -> Any:
         """Run once, as Brian2 would."""

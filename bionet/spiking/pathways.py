@@ -8,42 +8,31 @@ source, within a group by synapse: the order in which Brian2 delivers, hence the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from itertools import pairwise
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bionet.spiking.ends import Side, parts, row_starts, targets_by_source
+
 #: Reads better than its absence: a ring row never has fewer places than this.
 _FEW = 64
-# Elements that NumPy is given at a time.
-_PART = 1 << 15
 
 
-def _parts(size: int, least: int = _PART) -> Iterator[slice]:
-    """Go through an array in parts that stay in the cache: NumPy then needs no memory of its own."""
-    return (slice(begin, begin + max(least, _PART)) for begin in range(0, size, max(least, _PART)))
-
-
-def _ascending(values: NDArray) -> bool:
-    return all(bool(np.all(values[1:][part] >= values[:-1][part])) for part in _parts(values.size - 1))
+def _ascending(values: NDArray | Side) -> bool:
+    if isinstance(values, Side):
+        return values.ascending
+    return all(bool(np.all(values[1:][part] >= values[:-1][part])) for part in parts(values.size - 1))
 
 
 def _steps(delays: NDArray, dt: float) -> NDArray:
     """Return delays in whole steps, rounded as Brian2's compiled queue rounds them."""
     steps = np.empty(delays.size, np.int32)
-    for part in _parts(delays.size):
+    for part in parts(delays.size):
         steps[part] = delays[part] / dt + 0.5
     return steps
-
-
-def _row_starts(sources: NDArray, first_source: int, n_sources: int) -> NDArray:
-    """Return where each source's synapses begin, for synapses in any order."""
-    starts = np.zeros(n_sources + 1, np.int32)
-    for part in _parts(sources.size, n_sources):
-        starts[1:] += np.bincount(sources[part] - first_source, minlength=n_sources)
-    return np.cumsum(starts, dtype=np.int32)
 
 
 @njit(cache=True)
@@ -157,7 +146,7 @@ class SpikeQueue:
         self.begin = np.zeros(self.n_sources + 1, np.int32)
         self.first = self.delay = self.strays = np.empty(0, np.int32)
         self._order: NDArray | None = np.empty(0, np.int32)
-        self._sources = np.empty(0, np.int32)
+        self._sources: NDArray | Side = np.empty(0, np.int32)
         self._columns: dict[int, NDArray] = {}
         self.parts: list[SpikeQueue] = []
         self._division: Hashable = None
@@ -173,10 +162,10 @@ class SpikeQueue:
     def order(self) -> NDArray:
         """The synapses ordered by (source, delay); empty if they are in that order as they are."""
         if self._order is None:
-            self._order = _by_source(self._sources, self.source_start, self.begin)
+            self._order = _by_source(np.asarray(self._sources), self.source_start, self.begin)
         return self._order
 
-    def column(self, key: int, values: NDArray, dtype: str) -> NDArray:
+    def column(self, key: int, values: NDArray | Side, dtype: str) -> NDArray:
         """Return what does not change of each synapse, ordered by (source, delay).
 
         Parameters
@@ -188,27 +177,41 @@ class SpikeQueue:
             Of the column; it holds all values.
         """
         if key not in self._columns or self._columns[key].dtype != dtype:
-            n = values.size if self._order is None else self._order.size
-            column = self._columns[key] = np.empty(n, dtype)
-            if self._order is None:
-                _column(self._sources, self.source_start, self.begin, values, column)
+            known = targets_by_source(self._sources, values) if self.homogeneous else None
+            if known is not None:
+                same = known.itemsize == np.dtype(dtype).itemsize
+                self._columns[key] = known.view(dtype) if same else known.astype(dtype)
             else:
-                for part in _parts(n):
-                    column[part] = values[self.order[part]]
+                self._columns[key] = self._ordered(np.asarray(values), dtype)
         return self._columns[key]
+
+    def _ordered(self, values: NDArray, dtype: str) -> NDArray:
+        if self._order is None:
+            column = np.empty(values.size, dtype)
+            _column(np.asarray(self._sources), self.source_start, self.begin, values, column)
+        elif self.in_order:
+            column = values.astype(dtype)
+        else:
+            column = np.empty(self._order.size, dtype)
+            for part in parts(column.size):
+                column[part] = values[self._order[part]]
+        return column
 
     @property
     def nbytes(self) -> int:
         """How many bytes the order of the synapses takes; until a run has made it, what a list of them would."""
-        order = self._sources if self._order is None and not self._columns else self._order
-        rest = (*self._columns.values(), self.begin, self.first, self.delay)
-        return sum(each.nbytes for each in (order, *rest) if each is not None)
+        order = self._order
+        if order is None and not self._columns and not isinstance(self._sources, Side):
+            order = self._sources
+        # The memory of a column that has a base is that of the synapses themselves.
+        columns = (each for each in self._columns.values() if each.base is None)
+        return sum(each.nbytes for each in (order, *columns, self.begin, self.first, self.delay) if each is not None)
 
     def __bool__(self) -> bool:
         """Be false: Brian2 2.10 asks a queue that is true for a C++ object."""
         return False
 
-    def prepare(self, delays: NDArray, dt: float, synapse_sources: NDArray) -> None:
+    def prepare(self, delays: NDArray, dt: float, synapse_sources: NDArray | Side) -> None:
         """Sort the synapses, keeping what is under way.
 
         Parameters
@@ -220,7 +223,8 @@ class SpikeQueue:
         synapse_sources : array of int32, shape (n_synapses,)
             The source of each synapse.
         """
-        delays, sources = np.asarray(delays), np.asarray(synapse_sources)
+        delays = np.asarray(delays)
+        sources = synapse_sources if isinstance(synapse_sources, Side) else np.asarray(synapse_sources)
         known = (dt, len(sources), len(delays), hashlib.sha256(np.ascontiguousarray(delays).data).digest())
         if known == self._known:
             return
@@ -230,7 +234,7 @@ class SpikeQueue:
         self._columns.clear()
         steps = _steps(delays, dt)
         self.homogeneous = steps.size == 0 or steps.min() == steps.max()
-        starts = _row_starts(sources, self.source_start, self.n_sources)
+        starts = row_starts(sources, self.source_start, self.n_sources)
         ascending = _ascending(sources)
         if self.homogeneous:
             self.begin, self.first, self.delay = starts, np.empty(0, np.int32), np.empty(0, np.int32)
@@ -239,7 +243,7 @@ class SpikeQueue:
             longest = int(steps[0]) if steps.size else 0
             self._make_ring(longest + 1, self.n_sources, longest, 0)
         else:
-            self._order = _by_source(sources, self.source_start, starts)
+            self._order = _by_source(np.asarray(sources), self.source_start, starts)
             self.first, self.begin, self.delay = _groups(starts, self._order, steps)
             self.in_order = _ascending(self._order)
             if self.in_order:

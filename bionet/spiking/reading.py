@@ -23,6 +23,7 @@ from brian2.synapses.synapses import SynapticPathway
 
 import bionet.spiking.program as p
 from bionet.errors import InputError
+from bionet.spiking.ends import held
 from bionet.spiking.expressions import BOOLEAN, FLOAT, INTEGER, Binary, Call, Node, names, parse, walk
 from bionet.spiking.fused import Block, FusedCode, compiled_only
 from bionet.spiking.morphology import tree
@@ -61,12 +62,9 @@ class Reading:
     clocks: list[Any]
     tables: dict[int, np.ndarray] = field(default_factory=dict)
 
-    def values(self) -> list[np.ndarray]:
-        """Return the memory of each of the program's arrays, as it is now."""
-        return [
-            self.tables[k] if variable is None else np.asarray(variable.get_value())
-            for k, variable in enumerate(self.arrays)
-        ]
+    def values(self) -> list[Any]:
+        """Return the memory of each of the program's arrays as it is now, or the `Side` that it can be made of."""
+        return [self.tables[k] if variable is None else held(variable) for k, variable in enumerate(self.arrays)]
 
     def append(self, operation: p.Operation, columns: Mapping[str, np.ndarray], count: int) -> None:
         """Append what the loop has recorded to a monitor's arrays.

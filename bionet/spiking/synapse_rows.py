@@ -12,7 +12,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,9 +21,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bionet.random import Stream, binomial, bits, uniform
+from bionet.spiking.ends import Ends, narrowest
 
 # Which pairs of a row fulfil the condition: all, those with i != j, the one with i == j.
 EVERY, OTHERS, ITSELF = 0, 1, 2
+# Pairs that are drawn at a time.
+_AT_ONCE = 1 << 18
 
 _0 = np.uint64(0)
 _1 = np.uint64(1)
@@ -93,46 +96,44 @@ def _place(word):
 
 
 @njit(cache=True, inline="always")
-def _write(word, first, leap, copies, columns, end):
+def _write(word, first, leap, columns, end):
     """Append the columns that the bits of ``word`` stand for, and return the new end."""
     while word != _0:
         column = first + _place(word)
         word &= word - _1
         if column >= leap:
             column += 1
-        for _ in range(copies):
-            columns[end] = column
-            end += 1
+        columns[end] = column
+        end += 1
     return end
 
 
 @njit(cache=True)
-def _fill(rows, columns, chosen, low, high, where, copies, key):
-    """Write the row and the column of every synapse, ``chosen[row]`` pairs of each row with their copies."""
+def _fill(columns, chosen, first_row, low, high, where, key):
+    """Write the columns of the rows from ``first_row`` on, of each as many as are ``chosen``."""
     marks = np.zeros((high - low) // 64 + 1, np.uint64)
     blocks = np.zeros(marks.size // 64 + 1, np.uint64)
     end = 0
-    for row in range(chosen.size):
+    for k in range(chosen.size):
+        row, wanted = first_row + k, chosen[k]
         first, count, leap = _candidates(row, low, high, where)
-        start = end
-        if 2 * chosen[row] <= count:
-            _mark(marks, blocks, chosen[row], count, row, key)
+        if 2 * wanted <= count:
+            _mark(marks, blocks, wanted, count, row, key)
             for block in range(count // 4096 + 1):
                 while blocks[block] != _0:
                     at = 64 * block + _place(blocks[block])
                     blocks[block] &= blocks[block] - _1
-                    end = _write(marks[at], first + 64 * at, leap, copies, columns, end)
+                    end = _write(marks[at], first + 64 * at, leap, columns, end)
                     marks[at] = _0
         else:
             # The few that are not taken are marked instead.
-            _mark(marks, blocks, count - chosen[row], count, row, key)
+            _mark(marks, blocks, count - wanted, count, row, key)
             for at in range(count // 64 + 1):
                 left = count - 64 * at
                 valid = _ALL if left >= 64 else (_1 << np.uint64(left)) - _1
-                end = _write(~marks[at] & valid, first + 64 * at, leap, copies, columns, end)
+                end = _write(~marks[at] & valid, first + 64 * at, leap, columns, end)
                 marks[at] = _0
             blocks[: count // 4096 + 1] = _0
-        rows[start:end] = row
 
 
 @dataclass(frozen=True)
@@ -181,14 +182,47 @@ class Rows:
 
     def draw(self, stream: Stream) -> tuple[int, Callable[[NDArray, NDArray], None]]:
         """Return the number of synapses, and what writes their sources and targets into arrays of that length."""
-        key = np.uint64(stream.child("number").key)
-        chosen = _choose(self.n_rows, self.low, self.high, self.where, self.p, self.size, key)
+        chosen = self._chosen(stream)
         return int(chosen.sum()) * self.copies, partial(self._write, chosen, stream)
+
+    def ends(self, stream: Stream, first: tuple[int, int], size: tuple[int, int]) -> Ends:
+        """Return the same synapses in as little memory as can be.
+
+        Parameters
+        ----------
+        stream : Stream
+        first, size : tuple of int
+            The number of the first source and of the first target, and how many there are.
+        """
+        chosen, other = self._chosen(stream), int(self.by_source)
+        columns: NDArray = np.empty(int(chosen.sum()) * self.copies, narrowest(first[other] + size[other]))
+        for _, part, found in self._drawn(chosen, stream):
+            columns[part] = found
+        return Ends.of_rows(chosen * self.copies, columns, self.by_source, first, size)
+
+    def _chosen(self, stream: Stream) -> NDArray:
+        key = np.uint64(stream.child("number").key)
+        return _choose(self.n_rows, self.low, self.high, self.where, self.p, self.size, key)
 
     def _write(self, chosen: NDArray, stream: Stream, sources: NDArray, targets: NDArray) -> None:
         rows, columns = (sources, targets) if self.by_source else (targets, sources)
+        for own, part, found in self._drawn(chosen, stream):
+            rows[part] = np.repeat(np.arange(own.start, own.stop, dtype=np.int32), chosen[own] * self.copies)
+            columns[part] = found
+
+    def _drawn(self, chosen: NDArray, stream: Stream) -> Iterator[tuple[slice, slice, NDArray]]:
+        """Yield some rows at a time: which, where their synapses lie among all, and the columns of these."""
         key = np.uint64(stream.child("which").key)
-        _fill(rows, columns, chosen, self.low, self.high, self.where, self.copies, key)
+        ends = np.cumsum(chosen)
+        first = begin = 0
+        while first < self.n_rows:
+            last = max(int(np.searchsorted(ends, begin + _AT_ONCE, "right")), first + 1)
+            end = int(ends[last - 1])
+            found = np.empty(end - begin, np.int32)
+            _fill(found, chosen[first:last], first, self.low, self.high, self.where, key)
+            found = found if self.copies == 1 else np.repeat(found, self.copies)
+            yield slice(first, last), slice(begin * self.copies, end * self.copies), found
+            first, begin = last, end
 
 
 @dataclass(frozen=True, eq=False)

@@ -169,7 +169,7 @@ def event_run(
         progress.outside(reading.reading.objects[number])
 
     around = Surroundings(
-        values=reading.reading.values,
+        values=lambda: [np.asarray(each) for each in reading.reading.values()],
         append=reading.reading.append,
         outside=outside,
         breathe=breathe,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Surroundings:
     Attributes
     ----------
     values : callable
-        Returns the memory of the program's arrays, as it is now.
+        Returns the memory of the program's arrays as it is now, or what NumPy can make an array of.
     queues : list of SpikeQueue
         One for each pathway.
     append : callable
@@ -60,7 +61,7 @@ class Surroundings:
         ``diverged()``: called when a state is NaN or infinite; raises.
     """
 
-    values: Callable[[], list[NDArray]]
+    values: Callable[[], list[Any]]
     queues: list[SpikeQueue]
     append: Callable[[p.Operation, dict[str, NDArray], int], None]
     outside: Callable[[int], None]
@@ -119,6 +120,7 @@ class Grid:
         self.table = np.zeros(max(len(self.source.places), 1), np.int64)
         self.sizes = np.zeros_like(self.table)
         self.buffers: dict[tuple[int, str], NDArray] = {}
+        self.made: dict[int, NDArray] = {}
         self.waiting: Waiting | None = None
         self.bind()
         self._make_buffers()
@@ -178,7 +180,9 @@ class Grid:
     def _memory(self, place: Place) -> NDArray | None:
         match place.kind:
             case "array":
-                return self.arrays[place.number]
+                # An array that was made for this is there for as long as its address is known.
+                self.made[place.number] = np.asarray(self.arrays[place.number])
+                return self.made[place.number]
             case "queue":
                 return getattr(self.around.queues[place.number], place.part)
             case "column":

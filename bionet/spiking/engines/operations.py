@@ -188,19 +188,16 @@ class Operations(Text):
     def reached(self, each: p.Deliver) -> None:
         """Print code for the synapses of a group.
 
-        Where they are not ordered by source, indices come from columns that are; the number of the synapse is looked
-        up only if something of its own is needed.
+        Where they are not ordered by source, indices come from columns that are; so do those of 16 bits. The number of
+        the synapse is looked up only if something of its own is needed.
         """
-        if self.layouts[each.pathway].in_order:
-            with self.block("for i in range(low, high):"):
-                self.elements(each.code, "i")
-            return
-        self.sorted_pathway = each.pathway
+        self.sorted_pathway, self.in_order = each.pathway, self.layouts[each.pathway].in_order
         with self.block("for k in range(low, high):"):
             start = len(self.lines)
             self.elements(each.code, "i")
             if any(re.search(r"\bi\b", line) for line in self.lines[start:]):
-                self.lines.insert(start, "    " * self.depth + f"i = {self.queue(each.pathway, 'order')}[k]")
+                number = "k" if self.in_order else f"{self.queue(each.pathway, 'order')}[k]"
+                self.lines.insert(start, "    " * self.depth + f"i = {number}")
         self.sorted_pathway = None
 
     def record_events(self, each: p.RecordEvents) -> None:

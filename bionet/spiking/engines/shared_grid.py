@@ -75,7 +75,7 @@ class SharedGrid(Grid):
             else:
                 index = program.arrays[split.index]
                 key = (self.n_threads, split.n, index.owner, index.name)
-                found[number] = queues[number].divide(key, values[split.index], borders)
+                found[number] = queues[number].divide(key, np.asarray(values[split.index]), borders)
         return found
 
     def _printed(self, profile: bool) -> printing.Source:

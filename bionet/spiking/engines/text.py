@@ -68,6 +68,7 @@ class Text:
     entry: list[str] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
     sorted_pathway: int | None = None
+    in_order: bool = False
     narrow: frozenset[int] = frozenset()
 
     # Lines
@@ -151,8 +152,7 @@ class Text:
                     found.add(reference.index)
                     other = code.names[reference.index]
                     assert isinstance(other, p.Reference)
-                    if other.index == "_idx" and self.sorted_pathway is not None:
-                        dtype = "uint16" if other.array in self.narrow else f"u{self.program.arrays[other.array].dtype}"
+                    if other.index == "_idx" and (dtype := self.column_type(other.array)):
                         place = f"{self.place('column', self.sorted_pathway, str(other.array), dtype)}[k]"
                     else:
                         place = f"{self.indices(other.array)}[{self.index(other.index, index)}]"
@@ -160,6 +160,14 @@ class Text:
 
         for name in wanted:
             at(name)
+
+    def column_type(self, array: int) -> str:
+        """Return the type of the column that is read in place of an array of indices; none where that is read."""
+        if self.sorted_pathway is None:
+            return ""
+        if array in self.narrow:
+            return "uint16"
+        return "" if self.in_order else f"u{self.program.arrays[array].dtype}"
 
     def scalars(self, code: p.Code) -> None:
         """Print what is done once."""
