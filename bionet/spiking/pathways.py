@@ -109,6 +109,25 @@ def _owned(order, groups, begin, owner, low, high):
     return found, part
 
 
+@njit(cache=True)
+def _cuts(begin, owner, borders):
+    """Return where each thread's synapses begin in each group, and where the last one's end.
+
+    Nothing if owners do not ascend in every group.
+    """
+    cuts = np.empty((borders.size, begin.size - 1), np.int32)
+    for group in range(begin.size - 1):
+        place, end = begin[group], begin[group + 1]
+        for k in range(place + 1, end):
+            if owner[k] < owner[k - 1]:
+                return cuts[:0]
+        for thread in range(borders.size):
+            while place < end and owner[place] < borders[thread]:
+                place += 1
+            cuts[thread, group] = place
+    return cuts
+
+
 class SpikeQueue:
     """The pathway of a set of synapses: who is reached by whom, after how many steps, and what is under way.
 
@@ -123,8 +142,8 @@ class SpikeQueue:
         All synapses have the same delay, ``shape[2]`` steps; groups are then the sources themselves.
     in_order : bool
         The synapses are ordered by (source, delay) as they are; then ``order`` is empty.
-    begin : array of int32, shape (n_groups + 1,)
-        Where each group begins in ``order`` (or among the synapses).
+    begin, end : arrays of int32, shapes (n_groups + 1,) and (n_groups,)
+        Where each group begins and ends in ``order`` (or among the synapses).
     first, delay : arrays of int32, shapes (n_sources + 1,) and (n_groups,)
         The first group of each source and the delay of each group in steps; empty if homogeneous.
     ring, fill : arrays of int32, shape (n_slots, capacity), and int64, shape (n_slots,)
@@ -144,6 +163,8 @@ class SpikeQueue:
         self._known: tuple | None = None
         self.homogeneous = self.in_order = True
         self.begin = np.zeros(self.n_sources + 1, np.int32)
+        self._end: NDArray | None = None
+        self._whole = self
         self.first = self.delay = self.strays = np.empty(0, np.int32)
         self._order: NDArray | None = np.empty(0, np.int32)
         self._sources: NDArray | Side = np.empty(0, np.int32)
@@ -159,8 +180,15 @@ class SpikeQueue:
         return self.source_end - self.source_start
 
     @property
+    def end(self) -> NDArray:
+        """Where each group ends."""
+        return self.begin[1:] if self._end is None else self._end
+
+    @property
     def order(self) -> NDArray:
         """The synapses ordered by (source, delay); empty if they are in that order as they are."""
+        if self._whole is not self:
+            return self._whole.order
         if self._order is None:
             self._order = _by_source(np.asarray(self._sources), self.source_start, self.begin)
         return self._order
@@ -176,6 +204,8 @@ class SpikeQueue:
         dtype : str
             Of the column; it holds all values.
         """
+        if self._whole is not self:
+            return self._whole.column(key, values, dtype)
         if key not in self._columns or self._columns[key].dtype != dtype:
             known = targets_by_source(self._sources, values) if self.homogeneous else None
             if known is not None:
@@ -267,7 +297,7 @@ class SpikeQueue:
         self.shape[4] = self.fill.max()
 
     def _synapses(self, group: int) -> NDArray:
-        begin, end = self.begin[group], self.begin[group + 1]
+        begin, end = self.begin[group], self.end[group]
         return np.arange(begin, end, dtype=np.int32) if self.in_order else self.order[begin:end]
 
     def _due(self, slot: int) -> NDArray:
@@ -309,7 +339,9 @@ class SpikeQueue:
 
     # Several threads
 
-    def divide(self, key: Hashable, owner: NDArray | None, borders: list[int]) -> list[SpikeQueue]:
+    def divide(
+        self, key: Hashable, owner: NDArray | Side | None, borders: list[int], column: tuple[int, str] | None = None
+    ) -> list[SpikeQueue]:
         """Return the queues of several threads: one for the synapses of each, which take over what is under way.
 
         Parameters
@@ -320,18 +352,44 @@ class SpikeQueue:
             By which synapses are shared out; if None, by their number.
         borders : list of int
             Thread k has the synapses whose ``owner`` is at least ``borders[k]`` and less than ``borders[k + 1]``.
+        column : tuple of int and str, or None
+            Key and type of the column of owners, if the loop reads one.
         """
         if not self.parts or key != self._division:
             pending = self._pending(None)
-            number = np.arange(self.begin[-1], dtype=np.int32) if owner is None else owner
             known = self._order
-            self.parts = [self._part(number, low, high) for low, high in pairwise(borders)]
-            self._order = known  # each part has its own
+            self.parts = self._slices(owner, borders, column)
+            if not self.parts:
+                number = np.arange(self.begin[-1], dtype=np.int32) if owner is None else np.asarray(owner)
+                self.parts = [self._part(number, low, high) for low, high in pairwise(borders)]
+                self._order = known  # each part has its own
+            owners = np.asarray(owner) if pending and owner is not None else None
+            owned = [(ahead, due, due if owners is None else owners[due]) for ahead, due in pending]
             for part, (low, high) in zip(self.parts, pairwise(borders), strict=True):
-                part._place([(ahead, due[(number[due] >= low) & (number[due] < high)]) for ahead, due in pending])
+                part._place([(ahead, due[(own >= low) & (own < high)]) for ahead, due, own in owned])
             self._division = key
             self._place([])
         return self.parts
+
+    def _slices(
+        self, owner: NDArray | Side | None, borders: list[int], column: tuple[int, str] | None
+    ) -> list[SpikeQueue]:
+        """Return queues that share the memory of this one: each thread's synapses of a source follow one another."""
+        if not self.homogeneous or column is None or owner is None:
+            return []
+        known = column[0] in self._columns
+        cuts = _cuts(self.begin, self.column(column[0], owner, column[1]), np.array(borders))
+        if not cuts.size:
+            if not known:
+                del self._columns[column[0]]
+            return []
+        found = []
+        for begin, end in pairwise(cuts):
+            part = SpikeQueue(self.source_start, self.source_end)
+            part.in_order, part.dt, part._whole, part.begin, part._end = self.in_order, self.dt, self, begin, end
+            part._make_ring(int(self.shape[0]), max(_FEW, self.n_sources), int(self.shape[2]), 0)
+            found.append(part)
+        return found
 
     def unite(self) -> None:
         """Take back what is under way in the queues of several threads."""

@@ -168,22 +168,30 @@ def test_targets_take_two_bytes_where_that_is_enough(n, dtype):
     assert differences(run_on("numpy", build), got) == []
 
 
-@pytest.mark.parametrize("kind", ["heterogeneous", "homogeneous", "sorted"])
+@pytest.mark.parametrize("kind", ["heterogeneous", "homogeneous", "sorted", "slices", "slices of an order"])
 def test_queues_of_several_threads_hold_together_what_one_does(kind):
     random, sources, delays = random_pathway(2)
     targets = random.integers(0, 9, len(sources)).astype(np.int32)
     if kind == "sorted":
         order = np.lexsort((np.floor(delays / DT + 0.5), sources))
         sources, delays = sources[order], delays[order]
-    delays = delays[:1] if kind == "homogeneous" else delays
+    if kind == "slices":
+        order = np.lexsort((targets, sources))
+        sources, targets = sources[order], targets[order]
+    if kind == "slices of an order":
+        order = np.argsort(targets, kind="stable")
+        sources, targets = sources[order], targets[order]
+    delays = delays if kind in ("heterogeneous", "sorted") else delays[:1]
     one, several = SpikeQueue(3, 15), SpikeQueue(3, 15)
     for queue in (one, several):
         queue.prepare(delays, DT, sources)
         queue.push(np.arange(15))
         queue.advance()
     borders = [0, 2, 2, 9]
-    parts = several.divide("targets", targets, borders)
-    assert several.divide("targets", targets, borders) is parts
+    parts = several.divide("targets", targets, borders, (0, "uint16"))
+    assert several.divide("targets", targets, borders, (0, "uint16")) is parts
+    shared = {id(part.column(0, targets, "uint16")) for part in parts}
+    assert (len(shared) == 1) == kind.startswith("slices")
     for _ in range(30):
         spikes = np.flatnonzero(random.random(17) < 0.3)
         for queue in (one, *parts):

@@ -162,9 +162,9 @@ class Operations(Text):
 
     def deliver(self, each: p.Deliver) -> None:
         """Print code for the synapses that are reached now, strays first."""
-        ring, fill, shape, begin, stray_begin, stray_end, strays = (
+        ring, fill, shape, begin, end, stray_begin, stray_end, strays = (
             self.queue(each.pathway, part)
-            for part in ("ring", "fill", "shape", "begin", "stray_begin", "stray_end", "strays")
+            for part in ("ring", "fill", "shape", "begin", "end", "stray_begin", "stray_end", "strays")
         )
         self.add(f"slot = {shape}[3]")
         self.add(f"n_strays = {stray_end}[slot] - {stray_begin}[slot]")
@@ -178,7 +178,7 @@ class Operations(Text):
                 with self.block("else:"):
                     self.add(f"group = {ring}[slot * {shape}[1] + q - n_strays]")
                     self.add(f"low = uint64({begin}[group])")
-                    self.add(f"high = uint64({begin}[group + uint64(1)])")
+                    self.add(f"high = uint64({end}[group])")
                 self.reached(each)
             self.add(f"{fill}[slot] = uint64(0)")
             self.add(f"{stray_end}[slot] = {stray_begin}[slot]")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import bionet.spiking.program as p
 from bionet.spiking.engines import printing
 from bionet.spiking.engines.grid import Grid, Randomness, Surroundings
+from bionet.spiking.engines.joining import narrow_indices
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.shared_printing import print_shared
 from bionet.spiking.engines.sharing import Sharing
@@ -50,6 +51,7 @@ class SharedGrid(Grid):
         self.sharing = Sharing(
             program, [each.size for each in values], [int(each.begin[-1]) for each in surroundings.queues]
         )
+        self.narrow = narrow_indices(program, values)
         for number, queue in enumerate(surroundings.queues):
             if number not in self.sharing.splits:
                 queue.unite()
@@ -75,15 +77,16 @@ class SharedGrid(Grid):
             else:
                 index = program.arrays[split.index]
                 key = (self.n_threads, split.n, index.owner, index.name)
-                found[number] = queues[number].divide(key, np.asarray(values[split.index]), borders)
+                column = split.index, "uint16" if split.index in self.narrow else f"u{index.dtype}"
+                found[number] = queues[number].divide(key, values[split.index], borders, column)
         return found
 
     def _printed(self, profile: bool) -> printing.Source:
         layouts = [
-            Layout(each.homogeneous, each.in_order and number not in self.parts)
+            Layout(each.homogeneous, self.parts[number][0].in_order if number in self.parts else each.in_order)
             for number, each in enumerate(self.around.queues)
         ]
-        source, self.n_meetings = print_shared(self.program, layouts, self.sharing)
+        source, self.n_meetings = print_shared(self.program, layouts, self.sharing, self.narrow)
         return source
 
     def _queues(self) -> list[SpikeQueue]:

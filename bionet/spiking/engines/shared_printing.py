@@ -36,7 +36,9 @@ _VERDICT, _FULL = WORDS, WORDS + 2
 _GO = -1
 
 
-def print_shared(program: p.Program, layouts: list[Layout], sharing: Sharing) -> tuple[Source, int]:
+def print_shared(
+    program: p.Program, layouts: list[Layout], sharing: Sharing, narrow: frozenset[int]
+) -> tuple[Source, int]:
     """Print a program for several threads.
 
     Parameters
@@ -46,6 +48,8 @@ def print_shared(program: p.Program, layouts: list[Layout], sharing: Sharing) ->
         One for each pathway.
     sharing : Sharing
         Who does what.
+    narrow : frozenset of int
+        The arrays of indices that 16 bits hold.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def print_shared(program: p.Program, layouts: list[Layout], sharing: Sharing) ->
     n_meetings : int
         How often the threads meet in a step.
     """
-    printer = SharedPrinter(program, layouts, pieces=pieces(program, False), sharing=sharing)
+    printer = SharedPrinter(program, layouts, pieces=pieces(program, False), sharing=sharing, narrow=narrow)
     source = printer.print()
     source.head = _HEAD
     return source, printer.n_meetings

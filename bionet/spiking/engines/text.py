@@ -18,6 +18,7 @@ _QUEUE = {
     "fill": "uint64",
     "shape": "uint64",
     "begin": "uint32",
+    "end": "uint32",
     "first": "uint32",
     "delay": "uint32",
     "order": "uint32",
