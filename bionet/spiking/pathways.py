@@ -303,7 +303,7 @@ class SpikeQueue:
     def _due(self, slot: int) -> NDArray:
         """Return the synapses due in a slot, in order."""
         strays = self.strays[self.stray_begin[slot] : self.stray_end[slot]]
-        found = [strays if self.in_order else self.order[strays]]
+        found = [strays if self.in_order or not strays.size else self.order[strays]]
         found += [self._synapses(group) for group in self.ring[slot, : self.fill[slot]]]
         return np.concatenate(found)
 
