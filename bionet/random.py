@@ -58,10 +58,16 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 
 
 @njit(cache=True, forceinline=True)
+def words(key, step, index):
+    """Return four independent 32-bit words, as uint64, for one (key, step, index)."""
+    key, step, index = uint64(key), uint64(step), uint64(index)
+    return philox4x32(index & _LOW, index >> _32, step & _LOW, step >> _32, key & _LOW, key >> _32)
+
+
+@njit(cache=True, forceinline=True)
 def bits(key, step, index):
     """Return two independent 64-bit words for one (key, step, index)."""
-    key, step, index = uint64(key), uint64(step), uint64(index)
-    w0, w1, w2, w3 = philox4x32(index & _LOW, index >> _32, step & _LOW, step >> _32, key & _LOW, key >> _32)
+    w0, w1, w2, w3 = words(key, step, index)
     return (w1 << _32) | w0, (w3 << _32) | w2
 
 

@@ -24,7 +24,7 @@ from bionet.kernels.cpu import gibbs as loops
 from bionet.kernels.cpu.blas import ADDRESS
 from bionet.kernels.gpu import arrays
 from bionet.kernels.gpu import gibbs as tables
-from bionet.random import Stream, uniform
+from bionet.random import Stream, uniform, words
 from tests.energy import elsewhere
 
 BITS = Stream(0, "test/X").bernoulli(np.full((60, 12), 0.4)).astype(float)
@@ -60,6 +60,22 @@ def test_uniform_numbers_are_the_bits_of_the_streams(cuda, key, step):
     index = np.array([0, 1, 5, 2**32 - 1, 2**32, 2**45 + 9], dtype=np.uint64)
     expected = [uniform(np.uint64(key), np.uint64(step), each) for each in index]
     np.testing.assert_array_equal(cuda.get(arrays.uniform(cuda.xp, key, step, cuda.put(index))), expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (4, 5), (11, 700)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_units_of_a_layer_draw_a_word_each_on_either_side(cuda, shape, dtype):
+    n_rows, n_units = shape
+    draws, bias = Stream(5, "test"), Stream(6, "test").normal(n_units).astype(dtype)
+    key, step = np.uint64(draws.key), np.uint64(2**33 + 5)
+    word = [[words(key, step, row // 4 * n_units + unit)[row % 4] for unit in range(n_units)] for row in range(n_rows)]
+    expected = np.array(word) * 2.0**-32
+    np.testing.assert_array_equal(cuda.get(arrays.layer(cuda.xp, key, step, shape)), expected)
+    mean, sample, none = np.empty(shape, dtype), np.empty(shape, dtype), np.empty((0, 0), dtype)
+    states, weights = np.zeros((n_rows, 2), dtype), np.zeros((2, n_units), dtype)
+    given = np.uint64(ADDRESS[bias.dtype]), loops.BERNOULLI, states, weights, False, none, bias, none.reshape(0)
+    loops.conditional(*given, key, step, mean, sample, none)
+    np.testing.assert_array_equal(sample, expected < mean)
 
 
 @pytest.mark.parametrize("kind", [loops.LINEAR, loops.BERNOULLI, loops.SPIN])

@@ -20,7 +20,7 @@ from bionet.energy.units import Bernoulli
 from bionet.errors import BionetError, InputError
 from bionet.kernels.cpu.blas import single
 from bionet.progress import Progress
-from bionet.random import Stream
+from bionet.random import Stream, words
 from tests.energy.enumerated import all_states, bars_and_stripes, chi_square, slopes
 
 
@@ -110,13 +110,21 @@ def test_gibbs_sampling_with_many_sweeps_gives_the_exact_means():
         assert (np.abs(mean - truth) < 4.5 * samples.std(axis=0) / 100).all()
 
 
+def drawn(mean, draws, step):
+    """Return 1 with these probabilities: four rows of a layer share the words of one block of bits."""
+    rows, n_units = np.arange(len(mean)), mean.shape[1]
+    key = np.uint64(draws.key)
+    word = [[words(key, step, row // 4 * n_units + unit)[row % 4] for unit in range(n_units)] for row in rows]
+    return (np.array(word) * 2.0**-32 < mean).astype(float)
+
+
 def test_draws_are_those_of_the_stream():
     draws = Stream(4, "test/gibbs")
     states, weights, bias = draws.uniform((3, 5), 1), draws.normal((5, 7), 2), draws.normal(7, 3)
     mean, sample = np.empty((3, 7)), np.empty((3, 7))
     conditional(Bernoulli(), states, weights, bias, mean, draws, 5, sample)
     np.testing.assert_allclose(mean, expit(states @ weights + bias), atol=1e-15)
-    np.testing.assert_array_equal(sample, draws.bernoulli(mean, 5))
+    np.testing.assert_array_equal(sample, drawn(mean, draws, 5))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -131,7 +139,7 @@ def test_a_layer_in_tiles_is_the_layer(dtype, turn):
         conditional(Bernoulli(), states, weights, bias, mean, draws, 5, sample, turn=turn, scale=scale)
     field = (states @ (weights.T if turn else weights) + bias) * scale[:, None]
     np.testing.assert_allclose(mean, expit(field.astype(float)), atol=error)
-    np.testing.assert_array_equal(sample, draws.bernoulli(mean, 5))
+    np.testing.assert_array_equal(sample, drawn(mean, draws, 5))
 
 
 @pytest.mark.slow
@@ -174,7 +182,7 @@ def test_an_update_is_the_formula(shape, centered):
     rate_of = rbm._rule().rates
     for update in range(2):
         draws, first = Stream(0, "rbm/gibbs"), 4 * update
-        v = draws.bernoulli(expit(plain.chains @ plain.weights.T + plain.visible_bias), first + 1).astype(float)
+        v = drawn(expit(plain.chains @ plain.weights.T + plain.visible_bias), draws, first + 1)
         h = expit(v @ plain.weights + plain.hidden_bias)
         data = expit(X @ plain.weights + plain.hidden_bias)
         mu, lam = plain.visible_offset.copy(), plain.hidden_offset.copy()
@@ -195,7 +203,7 @@ def test_an_update_is_the_formula(shape, centered):
         if centered:
             plain.visible_offset = 0.99 * mu + 0.01 * X.mean(axis=0)
             plain.hidden_offset = 0.99 * lam + 0.01 * data.mean(axis=0)
-        plain.chains = draws.bernoulli(h, first + 2).astype(float)
+        plain.chains = drawn(h, draws, first + 2)
         plain.clock += 1
         with single():
             rbm._ascent().update(X, np.arange(50))

@@ -25,8 +25,8 @@ ADDRESS = {
 }
 """Where the product of two matrices of a type is computed."""
 
-TILE = 128
-"""Columns of a tile, about: enough for a product to run at speed, few enough to share."""
+WIDEST = 224
+"""Columns of a tile, at most: enough for a product to run at speed, few enough to share."""
 
 
 def single() -> AbstractContextManager:
@@ -41,8 +41,11 @@ def _libraries() -> threadpoolctl.ThreadpoolController:
 
 @njit(cache=True, inline="always")
 def n_tiles(n_columns):
-    """Return how many tiles so many columns make."""
-    return max(1, (n_columns + TILE // 2) // TILE)
+    """Return how many tiles so many columns make: a power of two, which is what can be shared evenly."""
+    tiles = 1
+    while tiles * WIDEST < n_columns:
+        tiles *= 2
+    return tiles
 
 
 @njit(cache=True, inline="always")

@@ -1,7 +1,7 @@
 """A layer given its neighbours: product, bias, law, uniform draw and comparison in one pass over each tile.
 
-A layer of ``n`` units, one row a sample. The draw for a unit has the index ``row * n + unit``, whatever tile it is in
-and whichever thread computes it.
+A layer of ``n`` units, one row a sample. Four rows share the words of one block of random bits: a unit draws word
+``row % 4`` of index ``row // 4 * n + unit``, times 2**-32, whatever tile it is in and whichever thread computes it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from numba import njit, prange
 
 from bionet.kernels.cpu.blas import edge, n_tiles, product
 from bionet.kernels.cpu.logistic import logistic, softplus
-from bionet.random import uniform
+from bionet.random import uniform, words
 
 LINEAR, BERNOULLI, SPIN = 0, 1, 2
 """What becomes of a field: nothing, the law of a 0/1 unit, that of a -1/+1 unit."""
@@ -19,6 +19,7 @@ LINEAR, BERNOULLI, SPIN = 0, 1, 2
 _FEW = 1 << 18
 """Multiplications: a smaller product is over before a second thread has started."""
 _FEW_DRAWS = 5000
+_WORD = 2.0**-32
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
@@ -71,8 +72,10 @@ def _tile(address, kind, states, weights, turn, more, bias, scale, key, step, me
     product(address, states, False, own, turn, one, zero, mean[:, low:high])
     n_samples, n_units = mean.shape
     own_bias = bias[low:high]
-    nothing = mean[0][:0]
+    nothing, luck = mean[0][:0], np.empty((4, high - low), dtype=np.uint32)
     for row in range(n_samples):
+        if sample.size and row % 4 == 0:
+            _draw(luck[0], luck[1], luck[2], luck[3], key, step, row // 4 * n_units + low)
         # Loops over a slice of a row, from 0, are those that LLVM evaluates several at a time.
         field = mean[row][low:high]
         drawn = sample[row][low:high] if sample.size else nothing
@@ -83,20 +86,27 @@ def _tile(address, kind, states, weights, turn, more, bias, scale, key, step, me
             for unit in range(len(field)):
                 field[unit] += others[unit]
         beta = scale[row] if scale.size else one
-        first = row * n_units + low
         if dot.size:
-            dot[tile, row] = _draw_and_dot(kind, field, drawn, beta, key, step, first)
+            dot[tile, row] = _choose_and_dot(kind, field, drawn, beta, luck[row % 4])
         elif kind == BERNOULLI:
-            _bernoulli(field, drawn, beta, key, step, first)
+            _bernoulli(field, drawn, beta, luck[row % 4])
         elif kind == SPIN:
-            _spin(field, drawn, beta, key, step, first)
+            _spin(field, drawn, beta, luck[row % 4])
         else:
             for unit in range(len(field)):
                 field[unit] *= beta
 
 
+@njit(cache=True)
+def _draw(first, second, third, fourth, key, step, index):
+    """Draw for four rows of units."""
+    for unit in range(len(first)):
+        a, b, c, d = words(key, step, index + unit)
+        first[unit], second[unit], third[unit], fourth[unit] = a, b, c, d
+
+
 @njit(cache=True, error_model="numpy")
-def _bernoulli(field, drawn, beta, key, step, first):
+def _bernoulli(field, drawn, beta, luck):
     one, zero = field.dtype.type(1), field.dtype.type(0)
     if len(drawn) == 0:
         for unit in range(len(field)):
@@ -104,30 +114,30 @@ def _bernoulli(field, drawn, beta, key, step, first):
         return
     for unit in range(len(field)):
         p = logistic(beta * field[unit])
-        drawn[unit] = one if uniform(key, step, first + unit) < p else zero
+        drawn[unit] = one if luck[unit] * _WORD < p else zero
         field[unit] = p
 
 
 @njit(cache=True, error_model="numpy")
-def _spin(field, drawn, beta, key, step, first):
+def _spin(field, drawn, beta, luck):
     one = field.dtype.type(1)
     twice = beta + beta
     for unit in range(len(field)):
         p = logistic(twice * field[unit])
         if len(drawn):
-            drawn[unit] = one if uniform(key, step, first + unit) < p else -one
+            drawn[unit] = one if luck[unit] * _WORD < p else -one
         field[unit] = p + p - one
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc"})
-def _draw_and_dot(kind, field, drawn, beta, key, step, first):
+def _choose_and_dot(kind, field, drawn, beta, luck):
     one = field.dtype.type(1)
     low = one - one if kind == BERNOULLI else -one
     twice = beta if kind == BERNOULLI else beta + beta
     total = one - one
     for unit in range(len(field)):
         p = logistic(twice * field[unit])
-        drawn[unit] = one if uniform(key, step, first + unit) < p else low
+        drawn[unit] = one if luck[unit] * _WORD < p else low
         total += drawn[unit] * field[unit]
         field[unit] = low + (one - low) * p
     return total

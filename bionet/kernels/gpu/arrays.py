@@ -51,6 +51,12 @@ def uniform(xp: Any, key: Any, step: Any, index: NDArray[np.uint64]) -> Any:
     >>> (uniform(np, draws.key, 5, np.arange(3, dtype=np.uint64)) == draws.uniform(3, 5)).tolist()
     [True, True, True]
     """
+    c0, c1, _, _ = _words(xp, key, step, index)
+    return (((c1 << _32) | c0) >> _11) * 2.0**-53
+
+
+def _words(xp: Any, key: Any, step: Any, index: Any) -> tuple[Any, Any, Any, Any]:
+    """Return the four words of :func:`bionet.random.words` for these indices."""
     k0, k1 = np.uint64(int(key) & 0xFFFFFFFF), np.uint64(int(key) >> 32)
     c0, c1 = index & _LOW, index >> _32
     c2 = xp.full(index.shape, int(step) & 0xFFFFFFFF, dtype=np.uint64)
@@ -59,12 +65,22 @@ def uniform(xp: Any, key: Any, step: Any, index: NDArray[np.uint64]) -> Any:
         p0, p1 = c0 * _M0, c2 * _M1
         c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _LOW, (p0 >> _32) ^ c3 ^ k1, p0 & _LOW
         k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    return (((c1 << _32) | c0) >> _11) * 2.0**-53
+    return c0, c1, c2, c3
 
 
 def table(xp: Any, key: Any, step: Any, shape: tuple[int, int]) -> Any:
     """Return a table of such numbers, numbered row by row."""
     return uniform(xp, key, step, xp.arange(shape[0] * shape[1], dtype=np.uint64)).reshape(shape)
+
+
+def layer(xp: Any, key: Any, step: Any, shape: tuple[int, int]) -> Any:
+    """Return what the units of a layer draw, four rows from a block of bits: :mod:`bionet.kernels.cpu.gibbs`."""
+    n_rows, n_units = shape
+    quads = (n_rows + 3) // 4
+    drawn = xp.empty((quads, 4, n_units))
+    for row, word in enumerate(_words(xp, key, step, xp.arange(quads * n_units, dtype=np.uint64))):
+        drawn[:, row] = word.reshape((quads, n_units))
+    return drawn.reshape((4 * quads, n_units))[:n_rows] * 2.0**-32
 
 
 def logistic(xp: Any, field: Any) -> Any:

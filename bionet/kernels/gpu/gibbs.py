@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bionet.kernels.cpu.gibbs import BERNOULLI, LINEAR
-from bionet.kernels.gpu.arrays import logistic, module_of, table
+from bionet.kernels.gpu.arrays import layer, logistic, module_of, table
 
 
 def conditional(address, kind, states, weights, turn, more, bias, scale, key, step, mean, sample, dot):
@@ -24,7 +24,7 @@ def conditional(address, kind, states, weights, turn, more, bias, scale, key, st
     low = 0 if kind == BERNOULLI else -1
     p = logistic(xp, inside if kind == BERNOULLI else inside + inside)
     if sample.size:
-        sample[...] = xp.where(table(xp, key, step, p.shape) < p, 1, low)
+        sample[...] = xp.where(layer(xp, key, step, p.shape) < p, 1, low)
     if dot.size:
         dot[...] = 0
         dot[0] = (sample * field).sum(axis=1)
