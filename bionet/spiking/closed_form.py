@@ -68,7 +68,8 @@ class ClosedForm:
     free, clamped : Solution
         Outside the refractory period, and within it; the same where nothing stands still.
     n_inputs : int
-        Constant drives, columns of the solution behind those of the states.
+        Constant drives, columns of the solution behind those of the states; where a refractory period is a condition,
+        the last one is that part of its distance from its end that depends on no state.
     inputs : float array, shape (n_neurons or 1, n_inputs + 1)
         Their values, and behind them the distance's part that depends on no state.
     classes : int64 array, shape (n_neurons,) or (1,)
@@ -122,16 +123,18 @@ def closed_form(
 
     drives = [number(each) for each in system.drive]
     driven = [i for i in range(n) if system.drive[i] is not None]
-    size = n + len(driven)
+    of_hold = [number(system.hold_offset)] if flow.released_at else []
+    size = n + len(driven) + len(of_hold)
     elements = [[number(each) for each in row] for row in system.matrix]
     gradient = [number(each) for each in system.gradient]
+    hold = [number(each) for each in system.hold]
     offset = number(system.offset)
-    wide = np.broadcast_arrays(*[x for row in elements for x in row], *gradient)
+    wide = np.broadcast_arrays(*[x for row in elements for x in row], *gradient, *hold)
     stacked = np.stack(wide, axis=1) if wide else np.zeros((1, 0))
     distinct, classes = np.unique(stacked, axis=0, return_inverse=True)
     if len(distinct) > MOST_CLASSES:
         raise NotLinearError(f"{len(distinct)} neurons differ in their time constants")
-    inputs = np.stack(np.broadcast_arrays(*[drives[i] for i in driven], offset), axis=1)
+    inputs = np.stack(np.broadcast_arrays(*[drives[i] for i in driven], *of_hold, offset), axis=1)
     free, clamped = [], []
     for row in distinct:
         matrix = np.zeros((size, size))
@@ -140,17 +143,17 @@ def closed_form(
             matrix[i, n + column] = 1.0
         free.append(_with_constant(solve(matrix)))
         still = [i for i in range(n) if flow.clamped[i]]
-        if still and flow.refractory:
+        if (still and flow.refractory) or flow.released_at:
             matrix[still] = 0.0
             clamped.append(_with_constant(solve(matrix)))
-    gradients = distinct[:, n * n :]
+    gradients, holds = distinct[:, n * n : n * n + n], distinct[:, n * n + n :]
     solution = _solution(free, gradients, n)
     if flow.hazard is not None and not _is_bounded_by_ends(solution):
         raise NotLinearError("the rate of its spikes may fall below 0 between events")
     return ClosedForm(
         solution,
-        _solution(clamped, gradients, n) if clamped else solution,
-        len(driven),
+        _solution(clamped, holds if flow.released_at else gradients, n) if clamped else solution,
+        len(driven) + len(of_hold),
         np.ascontiguousarray(inputs),
         classes.astype(np.int64).reshape(-1) if len(distinct) > 1 else np.zeros(1, np.int64),
     )

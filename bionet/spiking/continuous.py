@@ -33,7 +33,7 @@ from bionet.spiking.conditions import compared, hazard, names_in, with_hazard
 from bionet.spiking.conduction import conduction_of
 from bionet.spiking.departures import at_a_time, check_front, now_of
 from bionet.spiking.enclosure import without_bounds
-from bionet.spiking.flow import DELAY, DISTANCE, HAZARD, LENGTH, REFRACTORY, SPENT, VELOCITY, Flow
+from bionet.spiking.flow import DELAY, DISTANCE, HAZARD, HOLD, LENGTH, REFRACTORY, SPENT, VELOCITY, Flow
 from bionet.spiking.intensities import moves
 from bionet.spiking.reading import NotFusedError, Reading, _Reader
 
@@ -226,8 +226,10 @@ class _Continuous(_Reader):
         elif "spike" in group.events:
             fires_at, distance = _comparison(group)
             lines.append(f"{DISTANCE} = {distance}")
+        released_at = None
         if group._refractory is not False:
-            lines.append(f"{REFRACTORY} = {self.duration(group)}")
+            released_at, text = self.refractoriness(group)
+            lines.append(f"{HOLD if released_at else REFRACTORY} = {text}")
         code = self.code_of(group, "\n".join(lines))
         self.check_steps(group.name, "its equations or its threshold", code)
         written = set().union(*(each.arrays_written() for each in self.codes()))
@@ -268,6 +270,7 @@ class _Continuous(_Reader):
             wanted[2],
             tuple(atol),
             None if rate is None else len(derivatives) - 2,
+            released_at,
         )
 
     def codes(self) -> list[p.Code]:
@@ -280,18 +283,26 @@ class _Continuous(_Reader):
         runner = create_runner_codeobj(group, text, "stateupdate", self.namespace, check_units=False)
         return self.code(runner)
 
-    def duration(self, group: Any) -> str:
+    def refractoriness(self, group: Any) -> tuple[str | None, str]:
+        """Return how long a refractory period is; for a condition, when it is over and what is compared with 0 then."""
         refractory = group._refractory
         if isinstance(refractory, Quantity):
-            return repr(float(refractory))
+            return None, repr(float(refractory))
         names = group.resolve_all(names_in(str(refractory)), self.namespace, user_identifiers=set())
         from brian2.parsing.expressions import parse_expression_dimensions
 
-        if parse_expression_dimensions(str(refractory), names) is not second.dim:
+        if parse_expression_dimensions(str(refractory), names) is second.dim:
+            return None, str(refractory)
+        found = compared(str(refractory))
+        if found is None:
             raise _refuse(
-                group.name, f"refractory={refractory!r} is a condition", f"give a time, such as 3*ms, or {_GRID}"
+                group.name,
+                f"refractory={refractory!r} is a condition, and no comparison of two quantities",
+                f"give one such as 'v > -40*mV', or a time, such as 3*ms, or {_GRID}",
             )
-        return str(refractory)
+        # It holds while the larger side is larger.
+        sign, larger, smaller = found
+        return ">" if sign == ">=" else ">=", f"({ast.unparse(smaller)}) - ({ast.unparse(larger)})"
 
     def function(self, name: str, function: Any, source: Any) -> p.Function:
         """Return what a function is; tables are read at the very time, without a step."""

@@ -19,6 +19,8 @@ DISTANCE, REFRACTORY, DELAY = "_distance", "_refractory", "_delay"
 LENGTH, VELOCITY = "_length", "_velocity"
 #: The intensity of a neuron that fires at random, what is left of its exponential number, and how that changes.
 HAZARD, LEFT, SPENT = "_hazard", "_left", "_d_left"
+#: How far the state is beyond the end of a refractory condition.
+HOLD = "_hold"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ class Flow:
     hazard : int or None
         Of neurons that fire at random: the place among the states of what is left until the next spike. Behind it is
         how many numbers were drawn. Both belong to no variable of the network's.
+    released_at : str or None
+        ``">"`` or ``">="``, how ``_hold`` compares with 0 where a refractory period that is a condition ends; None if
+        it is a time.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Flow:
     events: int | None
     atol: tuple[float, ...]
     hazard: int | None = None
+    released_at: str | None = None
 
 
 class NotLinearError(Exception):
@@ -160,13 +166,16 @@ def _reads(tree: Node, known: Mapping[str, Affine]) -> bool:
 class LinearSystem:
     r"""The equations of a flow, :math:`x' = A x + b`, and its distance to threshold, :math:`g^\top x + d`.
 
-    The elements are expressions, None where they are 0.
+    ``hold`` and ``hold_offset`` are the same of the end of its refractory period. The elements are expressions, None
+    where they are 0.
     """
 
     matrix: tuple[tuple[Node | None, ...], ...]
     drive: tuple[Node | None, ...]
     gradient: tuple[Node | None, ...]
     offset: Node | None
+    hold: tuple[Node | None, ...]
+    hold_offset: Node | None
 
 
 def linear_system(flow: Flow) -> LinearSystem:
@@ -195,8 +204,8 @@ def linear_system(flow: Flow) -> LinearSystem:
     rows = [found.get(name, zero) if name else zero for name in flow.derivatives]
     if flow.hazard is not None:
         rows[flow.hazard] = zero.plus(found[HAZARD], "-")
-    distance = found.get(DISTANCE, zero)
-    for form in (*rows, distance):
+    distance, hold = found.get(DISTANCE, zero), found.get(HOLD, zero)
+    for form in (*rows, distance, hold):
         if form.slopes.keys() - set(state_names):
             raise NotLinearError("the equations read the time")
     return LinearSystem(
@@ -204,6 +213,8 @@ def linear_system(flow: Flow) -> LinearSystem:
         tuple(row.rest for row in rows),
         tuple(distance.slopes.get(name) if name else None for name in state_names),
         distance.rest,
+        tuple(hold.slopes.get(name) if name else None for name in state_names),
+        hold.rest,
     )
 
 

@@ -288,7 +288,7 @@ def test_shot_noise_has_its_mean_and_variance():
         (lambda: NeuronGroup(1, "v : 1", threshold="rand() < 0.1", name="dice"), "dice: .*rand"),
         (lambda: NeuronGroup(1, "v : 1", events={"e": "v > 2"}, name="custom"), "custom: .*'e'"),
         (lambda: NeuronGroup(1, "v : 1\nx = v : 1 (constant over dt)", name="held"), "held: .*constant"),
-        (lambda: NeuronGroup(1, "v : 1", threshold="v>1", refractory="v>0.5", name="r"), "r: .*condition"),
+        (lambda: NeuronGroup(1, "v : 1", threshold="v>1", refractory="v>0.5 and v<2", name="r"), "r: .*condition"),
     ],
 )  # fmt: skip
 def test_what_needs_steps_is_refused(build, said):

@@ -190,7 +190,7 @@ class Event:
         for k, array in enumerate(flow.states):
             rows[:, k] = self.arrays[array]
         if flow.hazard is not None:
-            self._draw_hazards(flow, rows)
+            self._draw_hazards(flow, flow.hazard, rows)
         rows[:, n], rows[:, n + 1], rows[:, n + 2] = time.window, time.offset, -1
         if flow.not_refractory is not None and flow.last_spike is not None:
             self._still_refractory(flow, rows, self.arrays[flow.not_refractory], self.arrays[flow.last_spike])
@@ -200,9 +200,9 @@ class Event:
             rows[same] = old[same]
         return rows
 
-    def _draw_hazards(self, flow: Flow, rows: NDArray) -> None:
+    def _draw_hazards(self, flow: Flow, first: int, rows: NDArray) -> None:
         """Take over what is left until the next spike of neurons that fire at random, or draw it."""
-        own = slice(flow.hazard, flow.hazard + 2)
+        own = slice(first, first + 2)
         known = self.left.published.get(flow.name)
         if known is not None and known.shape == (flow.n, len(flow.states)):
             rows[:, own] = known[:, own]
@@ -217,7 +217,9 @@ class Event:
     def _still_refractory(self, flow: Flow, rows: NDArray, free: NDArray, last_spike: NDArray) -> None:
         """Take over refractory periods that are not over, from what the network says of its last spikes."""
         silent = np.flatnonzero(~free)
-        if silent.size:
+        if flow.released_at:
+            rows[silent, len(flow.states) + 2] = queues.NEVER
+        elif silent.size:
             n = len(flow.states)
             until = last_spike + self.values.computed(flow.code, self.start)[REFRACTORY]
             for i in silent:

@@ -11,7 +11,10 @@ from bionet.spiking.crossing import Functions
 from bionet.spiking.engines.event_exponentials import ExponentialText, plain_bounds, total
 from bionet.spiking.engines.event_names import STEP, TAIL, after, decorated
 from bionet.spiking.engines.event_queues import NEVER
-from bionet.spiking.flow import DISTANCE, Flow
+from bionet.spiking.flow import DISTANCE, HOLD, Flow
+
+#: A time in which an integrated state leaves a threshold by more than the errors of its steps [s].
+_NOTHING = 1e-8
 
 
 class FlowText(ExponentialText):
@@ -138,14 +141,17 @@ class FlowText(ExponentialText):
 
     def distance(self, number: int, flow: Flow) -> list[str]:
         """Return the coefficients of the distance to threshold, by term."""
-        layout, n = self.flow_layouts[number], len(flow.states)
-        pattern = layout.free
-        assert pattern is not None
+        layout = self.flow_layouts[number]
+        assert layout.free is not None
+        return self.sums(layout.free, len(flow.states) + layout.n_inputs)
+
+    def sums(self, pattern: Pattern, constant: int) -> list[str]:
+        """Return the coefficients of a distance, by term; ``constant`` is the place of what depends on no state."""
         found = []
         for q, (power, wave, zero) in enumerate(pattern.terms):
             parts = [f"s{k} * x{j}" for k, (a, j) in enumerate(pattern.distance) if a == q]
             if zero and power == 0 and wave == 0:
-                parts.append(f"x{n + layout.n_inputs}")
+                parts.append(f"x{constant}")
             found.append(" + ".join(parts) or "0.0")
         return found
 
@@ -159,6 +165,8 @@ class FlowText(ExponentialText):
                 return
             self.load(number, flow)
             self.add(f"start_w, start_off = {row.time[0]}, {row.time[1]}")
+            if flow.released_at:
+                self.find_release(number, flow)
             if flow.refractory:
                 with self.block(f"if {row.is_refractory}:"):
                     self.add(f"until_w, until_off = {row.until[0]}, {row.until[1]}")
@@ -172,15 +180,53 @@ class FlowText(ExponentialText):
             self.silence(number, flow, pattern)
             if pattern.is_plain:
                 self.plain_search(number, pattern)
-            f = self.place("room", number, "f", "float64")
-            count = len(pattern.terms)
-            for q in range(count):
-                self.add(f"{f}[{q}] = f{q}")
-            own = f"[kind * {count} : kind * {count} + {count}]"
-            self.add(f"terms = Functions({', '.join(self.term(number, name) + own for name in Functions._fields)})")
-            room = ", ".join(self.place("room", number, part, "float64") for part in ("here", "there"))
-            self.add(f"room = ({room}, {self.place('accuracy', 0, '', 'float64')})")
-            self.add(f"return look({f}, terms, start_w, start_off, w, window, room)")
+            self.add(f"return {self.look(number, pattern, 'free')}")
+
+    def look(self, number: int, pattern: Pattern, part: str) -> str:
+        """Print the coefficients f0, f1, ... into an array; return the call of the general search."""
+        held, count = "_held" * (part == "clamped"), len(pattern.terms)
+        f = self.place("room", number, f"f{held}", "float64")
+        for q in range(count):
+            self.add(f"{f}[{q}] = f{q}")
+        own = f"[kind * {count} : kind * {count} + {count}]"
+        self.add(
+            f"terms{held} = Functions({', '.join(self.term(number, name, part) + own for name in Functions._fields)})"
+        )
+        room = ", ".join(self.place("room", number, f"{each}{held}", "float64") for each in ("here", "there"))
+        self.add(f"room = ({room}, {self.place('accuracy', 0, '', 'float64')})")
+        return f"look({f}, terms{held}, start_w, start_off, w, window, room)"
+
+    def find_release(self, number: int, flow: Flow) -> None:
+        """Print when a refractory period that is a condition ends, and a return if it does not in this window.
+
+        What was found out in an earlier window holds: whatever reaches the neuron has it looked at in the same one.
+        """
+        row, layout, n = self.row(number), self.flow_layouts[number], len(flow.states)
+        pattern = layout.clamped
+        assert pattern is not None
+        window, offset = row[n + 2], row[n + 3]
+        with self.block(f"if {row.is_refractory} and {row.until[0]} >= w:"):
+            table, width = self.coefficients(number, "clamped"), len(pattern.entries)
+            self.add(f"base = kind * {width + len(pattern.distance)}")
+            for k in range(len(pattern.distance)):
+                self.add(f"s{k} = {table}[base + {width + k}]")
+            for q, part in enumerate(self.sums(pattern, n + layout.n_inputs - 1)):
+                self.add(f"f{q} = {part}")
+            self.add(f"first = kind * {len(pattern.terms)}")
+            for q, (_, wave, zero) in enumerate(pattern.terms):
+                for name in ("alpha",) * (not zero) + ("omega",) * (wave > 0):
+                    self.add(f"{name}{q} = {self.term(number, name, 'clamped')}[first + {q}]")
+            value, slope = value_and_slope(pattern)
+            self.add(f"value = {value}")
+            self.fall(pattern, slope)
+            with self.block(f"if value {flow.released_at} 0.0:"):
+                self.release(number, flow)
+            with self.block("else:"):
+                self.add(f"released, due = {self.look(number, pattern, 'clamped')}")
+                with self.block("if released == np.inf:"):
+                    self.add(f"{window}, {offset} = {NEVER}, 0.0")
+                    self.add("return np.inf, due")
+                self.add(f"{window}, {offset} = w, released")
 
     def silence(self, number: int, flow: Flow, pattern: Pattern) -> None:
         """Print the coefficients of the distance, and a return if the neuron fires now, or not in this window."""
@@ -194,10 +240,24 @@ class FlowText(ExponentialText):
             self.check_hazard(number, pattern, slope)
         with self.block(f"if value {flow.fires_at} 0.0 and not waits:"):
             self.add("return start_off, NOW")
+        if flow.released_at:
+            with self.block("if waits:"):
+                self.fall(pattern, slope)
         self.add("end = (w + 1 - start_w) * window - start_off")
         self.add(f"silent = silence(value, {slope}, {bend}, {highest})")
         with self.block("if silent >= end:"):
             self.add("return np.inf, window_after(start_w, start_off + silent, window, w)")
+
+    def fall(self, pattern: Pattern, slope: str) -> None:
+        """Print that a distance that is 0 but for rounding, and falls, is below 0.
+
+        So it is where a refractory period begins or ends at the very threshold.
+        """
+        constant = pattern.terms.index((0, 0, True))
+        self.add(f"least = 1e-13 * ({total(f'abs(f{q})' for q in range(len(pattern.terms)))})")
+        with self.block(f"if abs(value) <= least and {slope} < 0.0:"):
+            self.add(f"f{constant} -= value + least")
+            self.add("value = -least")
 
     def check_hazard(self, number: int, pattern: Pattern, slope: str) -> None:
         """Print a note if the rate at which a neuron fires is or becomes negative: it lies between now and at last."""
@@ -212,23 +272,15 @@ class FlowText(ExponentialText):
         """Return value and slope of the distance at its start, and bounds of its bend and height from then on."""
         if pattern.is_plain:
             return plain_bounds("f", pattern)
-        value: list[str] = []
-        slope: list[str] = []
         bend: list[str] = []
         highest: list[str] = []
         for q, (power, wave, zero) in enumerate(pattern.terms):
-            if power == 0:
-                value += [f"f{q}"] if wave < 2 else []
-                if wave == 2 or not zero:
-                    slope.append(f"f{q} * {'omega' if wave == 2 else 'alpha'}{q}")
-            elif power == 1 and wave < 2:
-                slope.append(f"f{q}")
             if zero and power == 0 and wave == 0:
                 highest.append(f"f{q}")
                 continue
             for sums, up, down in ((bend, "convex", "concave"), (highest, "high", "low")):
                 sums.append(f"(f{q} * {up}{q} if f{q} > 0.0 else -f{q} * {down}{q})")
-        return total(value), total(slope), total(bend), total(highest)
+        return *value_and_slope(pattern), total(bend), total(highest)
 
     # Without a closed form
 
@@ -239,7 +291,9 @@ class FlowText(ExponentialText):
         depend on who looks at it.
         """
         self.slopes(number, flow)
-        self.integrator(number)
+        self.integrator(number, f"distance_{number}", f"_{number}")
+        if flow.released_at:
+            self.integrator(number, f"hold_{number}", f"_held_{number}")
         self.advance_integrated(number, flow)
         self.search_integrated(number, flow)
 
@@ -312,18 +366,23 @@ class FlowText(ExponentialText):
                 self.add(f"return np.inf, {NEVER}")
                 return
             self.start(number)
-            if flow.refractory:
+            if flow.refractory and not flow.released_at:
                 with self.block(f"if {row.until[0]} > w:"):
                     self.add(f"return np.inf, {row.until[0]}")
             with self.block("if start_w < w:"):
                 self.add(f"advance_{number}(i, w, 0.0, memory)")
                 self.add("start_w, start_off, t = w, 0.0, w * window")
             self.copy_state(flow, "y[m] = {}", number)
+            if flow.released_at:
+                self.find_release_integrated(number, flow)
             self.add(f"was_free = {f'not {row.is_refractory}' if flow.refractory else 'True'}")
             with self.block(f"if was_free and distance_{number}(i, t, y, memory) {flow.fires_at} 0.0:"):
                 self.add("return start_off, NOW")
             self.add("h = window - start_off")
             self.refractoriness(number, flow, is_kept=False)
+            if flow.released_at:
+                with self.block("if not was_free:"):
+                    self.fall_integrated(number, f"distance_{number}", "False")
             self.add(f"crossing, width, next_step = {self.integrate(number, 'h', 'False', 'True')}")
             with self.block("if crossing < h:"):
                 accuracy = self.place("accuracy", 0, "", "float64")
@@ -335,11 +394,44 @@ class FlowText(ExponentialText):
                 self.copy_state(flow, "{} = y[m]", number, ahead=True)
             self.add("return np.inf, w + 1")
 
+    def find_release_integrated(self, number: int, flow: Flow) -> None:
+        """Print when a refractory period that is a condition ends, and a return if it does not in this window."""
+        row, n = self.row(number), len(flow.states)
+        window, offset = row[n + 2], row[n + 3]
+        with self.block(f"if {row.is_refractory} and {row.until[0]} >= w:"):
+            self.add("h = window - start_off")
+            self.fall_integrated(number, f"hold_{number}", "True")
+            with self.block(f"if hold_{number}(i, t, y, memory) {flow.released_at} 0.0:"):
+                self.release(number, flow)
+            with self.block("else:"):
+                call = self.integrate(number, "h", "True", "True").replace("follow_", "follow_held_", 1)
+                self.add(f"released, width, next_step = {call}")
+                with self.block("if not released < h:"):
+                    self.add(f"{window}, {offset} = {NEVER}, 0.0")
+                    self.add("return np.inf, w + 1")
+                self.add(f"{window}, {offset} = w, min(window - h + released, window * (1 - 2.0**-53))")
+            self.copy_state(flow, "y[m] = {}", number)
+            self.add("t = start_w * window + start_off")
+
+    def fall_integrated(self, number: int, distance: str, clamped: str) -> None:
+        """Print a step of nothing where a distance exceeds 0, but for errors of its integration, and falls.
+
+        So it does where a refractory period begins or ends at the very threshold.
+        """
+        with self.block(f"if {distance}(i, t, y, memory) >= 0.0:"):
+            self.add("slope = np.empty(y.size)")
+            self.add(f"slopes_{number}(i, t, y, slope, {clamped}, memory)")
+            with self.block(f"if {distance}(i, t, y + {_NOTHING} * slope, memory) < 0.0:"):
+                self.add(f"y += {_NOTHING} * slope")
+                self.add(f"t += {_NOTHING}")
+                self.add(f"h -= {_NOTHING}")
+
     def slopes(self, number: int, flow: Flow) -> None:
-        """Print a flow's equations, and its distance to threshold."""
+        """Print a flow's equations, its distance to threshold, and that to the end of its refractory period."""
         n = len(flow.states)
         self.operation += 1
-        for head in (f"slopes_{number}(i, t, y, out, clamped, memory)", f"distance_{number}(i, t, y, memory)"):
+        heads = [f"slopes_{number}(i, t, y, out, clamped, memory)", f"distance_{number}(i, t, y, memory)"]
+        for head in (*heads, *([f"hold_{number}(i, t, y, memory)"] if flow.released_at else [])):
             with self.function(head):
                 self.add("now = t")
                 self.add("draw = 0")
@@ -350,14 +442,32 @@ class FlowText(ExponentialText):
                 if head.startswith("distance"):
                     self.add(f"return {self.local(DISTANCE)}" if flow.fires_at else "return -1.0")
                     continue
+                if head.startswith("hold"):
+                    self.add(f"return {self.local(HOLD)}")
+                    continue
                 for k in range(n):
                     name = flow.derivatives[k]
                     value = self.local(name) if name else "0.0"
                     self.add(f"out[{k}] = {f'0.0 if clamped else {value}' if flow.clamped[k] and name else value}")
 
-    def integrator(self, number: int) -> None:
-        """Add the functions that integrate a flow's equations."""
-        names = [each.__name__ for each in adaptive.FUNCTIONS] + ["slopes", "distance"]
+    def integrator(self, number: int, distance: str, ending: str) -> None:
+        """Add the functions that integrate a flow's equations, to where a distance exceeds 0; how their names end."""
+        names = "|".join(each.__name__ for each in adaptive.FUNCTIONS)
         for each in adaptive.FUNCTIONS:
-            source = re.sub(rf"\b({'|'.join(names)})\(", rf"\1_{number}(", inspect.getsource(each))
+            source = re.sub(rf"\b({names})\(", rf"\1{ending}(", inspect.getsource(each))
+            source = re.sub(r"\bdistance\(", f"{distance}(", re.sub(r"\bslopes\(", f"slopes_{number}(", source))
             self.functions.append(decorated("") + source)
+
+
+def value_and_slope(pattern: Pattern) -> tuple[str, str]:
+    """Return value and slope, at its start, of a distance with the coefficients f0, f1, ..."""
+    value: list[str] = []
+    slope: list[str] = []
+    for q, (power, wave, zero) in enumerate(pattern.terms):
+        if power == 0:
+            value += [f"f{q}"] if wave < 2 else []
+            if wave == 2 or not zero:
+                slope.append(f"f{q} * {'omega' if wave == 2 else 'alpha'}{q}")
+        elif power == 1 and wave < 2:
+            slope.append(f"f{q}")
+    return total(value), total(slope)

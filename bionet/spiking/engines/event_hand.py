@@ -47,7 +47,7 @@ class Hand:
         self.quiet = np.empty(n + 8)
         self.accuracy_so_far = apart(2)
         # The first unit, plus one, whose hazard may fall below 0, and the window.
-        self.negative = np.zeros(2, np.int64)
+        self.negative = apart(2, np.int64)
         self.under_way = Flights(self.control, engine.most_departures)
         self.leaving = Rows(self.control, [axons[number].starts for number in engine.network.changing])
         sizes = [int(each.starts[-1]) if k in fronts else 0 for k, each in enumerate(axons)]
@@ -64,6 +64,12 @@ class Hand:
             (number, part): apart(len(layout.free.terms))
             for number, layout in enumerate(engine.layouts)
             if layout.free
+            for part in ("f", "here", "there")
+        }
+        self.room |= {
+            (number, f"{part}_held"): apart(len(layout.clamped.terms))
+            for number, layout in enumerate(engine.layouts)
+            if layout.clamped
             for part in ("f", "here", "there")
         }
         self.room |= {(0, part): apart(LOT, np.uint32) for part in ("lot", "places")}

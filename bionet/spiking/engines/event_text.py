@@ -11,7 +11,7 @@ from bionet.spiking.departures import at_a_time
 from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_front_text import FrontText
 from bionet.spiking.engines.event_names import is_called_by_address
-from bionet.spiking.engines.event_queues import DRAW, FIRST_MONITOR, WHO, WRONG
+from bionet.spiking.engines.event_queues import DRAW, FIRST_MONITOR, NEVER, WHO, WRONG
 from bionet.spiking.engines.event_rows import Entries
 from bionet.spiking.flow import DELAY, LENGTH, REFRACTORY, Flow
 
@@ -76,6 +76,12 @@ class EventText(FrontText):
                 self.draw_hazard(number, each)
             if isinstance(each, Flow) and each.not_refractory is not None and each.last_spike is not None:
                 n, rows = len(each.states), self.rows(number)
+                if each.released_at:
+                    self.add(f"r = i * np.uint64({self.flow_layouts[number].stride})")
+                    self.add(f"{rows}[r + np.uint64({n + 2})], {rows}[r + np.uint64({n + 3})] = {NEVER}, 0.0")
+                    self.add(f"{self.array(each.not_refractory)}[i] = False")
+                    self.add(f"{self.array(each.last_spike)}[i] = now")
+                    return
                 self.operation += 1
                 self.scalars(each.code)
                 self.elements(each.code, "i")
