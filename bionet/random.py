@@ -153,6 +153,54 @@ def binomial(n, p, key, step, index):
     return int(mode)
 
 
+def uniforms(key: int, steps: NDArray) -> NDArray[np.float64]:
+    """Return ``uniform(key, step, 0)`` for each step; nothing is compiled for it.
+
+    Examples
+    --------
+    >>> bool(uniforms(1, np.arange(3))[2] == uniform(1, 2, 0))
+    True
+    """
+    steps, low, high = np.asarray(steps).astype(np.uint64), np.uint64(key & 0xFFFFFFFF), np.uint64(key >> 32)
+    w0, w1, _, _ = philox4x32.py_func(np.uint64(0), np.uint64(0), steps & _LOW, steps >> _32, low, high)
+    return ((w1 << _32 | w0) >> _11) * _UNIT
+
+
+def binomials(n: int, p: float, key: int, steps: NDArray) -> NDArray[np.int64]:
+    """Return ``binomial(n, p, key, step, 0)`` for each step; nothing is compiled for it.
+
+    Examples
+    --------
+    >>> bool(binomials(9, 0.3, 1, np.arange(3))[2] == binomial(9, 0.3, 1, 2, 0))
+    True
+    """
+    if not 0.0 < p < 1.0:
+        return np.full(len(steps), n if p > 0 else 0)
+    odds, mode = p / (1.0 - p), min(math.floor((n + 1.0) * p), n)
+    logarithm = math.lgamma(n + 1.0) - math.lgamma(mode + 1.0) - math.lgamma(n - mode + 1.0)
+    at_mode = math.exp(logarithm + mode * math.log(p) + (n - mode) * math.log1p(-p))
+    found, left, u = np.full(len(steps), mode), np.arange(len(steps)), uniforms(key, steps)
+
+    def take(number: int, share: float) -> None:
+        nonlocal left, u
+        u = u - share
+        found[left[u < 0.0]] = number
+        left, u = left[u >= 0.0], u[u >= 0.0]
+
+    take(mode, at_mode)
+    up, down, p_up, p_down = mode, mode, at_mode, at_mode
+    while left.size and (p_up > _NOTHING or p_down > _NOTHING):
+        p_up *= odds * (n - up) / (up + 1.0)
+        up += 1
+        if p_up > 0.0:
+            take(up, p_up)
+        p_down *= down / (odds * (n - down + 1.0))
+        down -= 1
+        if p_down > 0.0:
+            take(down, p_down)
+    return found
+
+
 @njit(cache=True, parallel=True)
 def _fill_uniform(out, key, step):
     if out.size < _FEW:

@@ -3,6 +3,7 @@
 Every statistical claim is put to the seeds 1 to 5, fixed beforehand, and fails with a probability of 1e-6 a time.
 """
 
+import hashlib
 import math
 
 import numba
@@ -12,7 +13,7 @@ from scipy import stats
 
 from bionet import random
 from bionet.errors import InputError
-from bionet.random import Stream
+from bionet.random import Stream, binomial, binomials, bits, uniform, uniforms
 
 SEEDS = [1, 2, 3, 4, 5]
 ERROR = 1e-6
@@ -286,3 +287,18 @@ def test_a_seed_that_is_none_is_refused(seed):
 def test_a_law_that_is_none_is_refused(draw):
     with pytest.raises(InputError, match=r"^Stream\.\w+: got .*; expected "):
         draw(Stream(1, "a"))
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 400, 100_000])
+@pytest.mark.parametrize("p", [0.0, 1e-6, 0.02, 0.5, 0.97, 1.0])
+def test_what_is_drawn_without_a_compiler_is_the_same(n, p):
+    """The logarithm of the gamma function has another last digit: 1 in 1e9 such draws might differ."""
+    key, steps = Stream(2**63, "number").key, np.array([0, 1, 5, 77, 4_000_000, 2**40, *range(100, 300)])
+    assert uniforms(key, steps).tolist() == [uniform(np.uint64(key), step, 0) for step in steps]
+    assert binomials(n, p, key, steps).tolist() == [binomial(n, p, np.uint64(key), step, 0) for step in steps]
+
+
+def test_a_key_is_made_of_a_compiled_functions_bits():
+    digest = int.from_bytes(hashlib.blake2b(b"name", digest_size=8).digest(), "little")
+    for seed in (0, 1, 2**64 - 1):
+        assert Stream(seed, "name").key == int(bits(np.uint64(seed), np.uint64(0), np.uint64(digest))[0])

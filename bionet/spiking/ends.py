@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 # Elements that NumPy is given at a time.
-_PART = 1 << 15
+_PART = 1 << 13
 
 
 def parts(size: int, least: int = _PART) -> Iterator[slice]:
@@ -49,7 +49,8 @@ def number_of_each(indices: NDArray, n: int, first: int = 0) -> NDArray:
     """Return how often each of ``first``, ``first + 1``, ... is there, of n numbers in all."""
     counts = np.zeros(n, np.int32)
     for part in parts(indices.size, n):
-        counts += np.bincount(indices[part] - first, minlength=n).astype(np.int32)
+        here = indices[part] - first if first else indices[part]
+        counts += np.bincount(here, minlength=n).astype(np.int32)
     return counts
 
 

@@ -20,13 +20,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bionet.random import Stream, binomial, bits, uniform
+from bionet.random import Stream, binomials, bits, uniforms
 from bionet.spiking.ends import Ends, narrowest
 
 # Which pairs of a row fulfil the condition: all, those with i != j, the one with i == j.
 EVERY, OTHERS, ITSELF = 0, 1, 2
 # Pairs that are drawn at a time.
-_AT_ONCE = 1 << 18
+_AT_ONCE = 1 << 13
 
 _0 = np.uint64(0)
 _1 = np.uint64(1)
@@ -42,98 +42,59 @@ _PLACE = np.argsort([(0x03F79D71B4CB0A89 << n) % 2**64 >> 58 for n in range(64)]
 
 
 @njit(cache=True, inline="always")
-def _candidates(row, low, high, where):
-    """Return a row's first column, its number of columns, and the column to leap over (``high`` for none)."""
-    inside = low <= row < high
-    if where == ITSELF:
-        return row, int(inside), high
-    if where == OTHERS and inside:
-        return low, high - low - 1, row
-    return low, high - low, high
-
-
-@njit(cache=True)
-def _choose(n_rows, low, high, where, p, size, key):
-    """Return how many columns each row takes: each with probability ``p``, or ``size`` of them if not negative."""
-    chosen = np.empty(n_rows, np.int64)
-    whole = high - low
-    for row in range(n_rows):
-        count = _candidates(row, low, high, where)[1]
-        if size < 0:
-            chosen[row] = binomial(count, p, key, row, 0)
-        elif count == whole:
-            chosen[row] = size
-        else:
-            # The diagonal is in the sample with probability size / whole; the condition keeps it, or all but it.
-            diagonal = int(uniform(key, row, 0) * whole < size)
-            chosen[row] = min(diagonal, count) if where == ITSELF else size - diagonal
-    return chosen
-
-
-@njit(cache=True)
-def _mark(marks, blocks, wanted, count, row, key):
-    """Set ``wanted`` of the first ``count`` bits of ``marks``, and the bit in ``blocks`` of every word that has any."""
-    count = np.uint64(count)
-    uneven = (_LOW + _1 - count) % count if count > _0 else _0
-    index = 0
-    while wanted > 0:
-        a, b = bits(key, row, index)
-        index += 1
-        for word in (a & _LOW, a >> _32, b & _LOW, b >> _32):
-            product = word * count
-            at = product >> _32
-            bit = _1 << (at & _63)
-            if wanted > 0 and product & _LOW >= uneven and not marks[at >> _6] & bit:
-                marks[at >> _6] |= bit
-                blocks[at >> _6 >> _6] |= _1 << (at >> _6 & _63)
-                wanted -= 1
-
-
-@njit(cache=True, inline="always")
-def _place(word):
+def _lowest(word):
     """Return the place of the lowest bit that is set."""
     return _PLACE[(word & (~word + _1)) * _DE_BRUIJN >> _58]
 
 
-@njit(cache=True, inline="always")
-def _write(word, first, leap, columns, end):
-    """Append the columns that the bits of ``word`` stand for, and return the new end."""
-    while word != _0:
-        column = first + _place(word)
-        word &= word - _1
-        if column >= leap:
-            column += 1
-        columns[end] = column
-        end += 1
-    return end
-
-
 @njit(cache=True)
-def _fill(columns, chosen, first_row, low, high, where, key):
-    """Write the columns of the rows from ``first_row`` on, of each as many as are ``chosen``."""
-    marks = np.zeros((high - low) // 64 + 1, np.uint64)
-    blocks = np.zeros(marks.size // 64 + 1, np.uint64)
+def _fill(columns, chosen, first_row, low, high, where, key, marks, blocks):
+    """Write the columns of the rows from ``first_row`` on, of each as many as are ``chosen``.
+
+    ``marks`` has a bit for each column, and ``blocks`` one for each word of ``marks`` that is not zero; both are zero.
+    """
     end = 0
     for k in range(chosen.size):
-        row, wanted = first_row + k, chosen[k]
-        first, count, leap = _candidates(row, low, high, where)
-        if 2 * wanted <= count:
-            _mark(marks, blocks, wanted, count, row, key)
-            for block in range(count // 4096 + 1):
-                while blocks[block] != _0:
-                    at = 64 * block + _place(blocks[block])
-                    blocks[block] &= blocks[block] - _1
-                    end = _write(marks[at], first + 64 * at, leap, columns, end)
-                    marks[at] = _0
-        else:
-            # The few that are not taken are marked instead.
-            _mark(marks, blocks, count - wanted, count, row, key)
-            for at in range(count // 64 + 1):
-                left = count - 64 * at
-                valid = _ALL if left >= 64 else (_1 << np.uint64(left)) - _1
-                end = _write(~marks[at] & valid, first + 64 * at, leap, columns, end)
-                marks[at] = _0
-            blocks[: count // 4096 + 1] = _0
+        row = first_row + k
+        # The first column, the number of columns, and the one to leap over (``high`` for none).
+        first, count, leap = low, high - low, high
+        if where == ITSELF:
+            first, count = row, int(low <= row < high)
+        elif where == OTHERS and low <= row < high:
+            count, leap = high - low - 1, row
+        # The few are marked, be they those that are taken or those that are not.
+        few = 2 * chosen[k] <= count
+        wanted = chosen[k] if few else count - chosen[k]
+        n = np.uint64(count)
+        uneven = (_LOW + _1 - n) % n if n > _0 else _0
+        index = np.int64(0)
+        while wanted > 0:
+            a, b = bits(key, row, index)
+            index += 1
+            for word in (a & _LOW, a >> _32, b & _LOW, b >> _32):
+                product = word * n
+                at = product >> _32
+                bit = _1 << (at & _63)
+                if wanted > 0 and product & _LOW >= uneven and not marks[at >> _6] & bit:
+                    marks[at >> _6] |= bit
+                    blocks[at >> _6 >> _6] |= _1 << (at >> _6 & _63)
+                    wanted -= 1
+        if not few:
+            for place in range(count // 64 + 1):
+                left = count - 64 * place
+                marks[place] = ~marks[place] & (_ALL if left >= 64 else (_1 << np.uint64(left)) - _1)
+                blocks[place >> 6] |= _1 << np.uint64(place & 63)
+        for block in range(count // 4096 + 1):
+            while blocks[block] != _0:
+                place = 64 * block + _lowest(blocks[block])
+                blocks[block] &= blocks[block] - _1
+                word = marks[place]
+                marks[place] = _0
+                while word != _0:
+                    column = first + 64 * place + _lowest(word)
+                    columns[end] = column + 1 if column >= leap else column
+                    end += 1
+                    word &= word - _1
 
 
 @dataclass(frozen=True)
@@ -201,8 +162,19 @@ class Rows:
         return Ends.of_rows(chosen * self.copies, columns, self.by_source, first, size)
 
     def _chosen(self, stream: Stream) -> NDArray:
-        key = np.uint64(stream.child("number").key)
-        return _choose(self.n_rows, self.low, self.high, self.where, self.p, self.size, key)
+        """Return how many columns each row takes: each with probability ``p``, or ``size`` of them."""
+        key, rows, whole = stream.child("number").key, np.arange(self.n_rows), self.high - self.low
+        inside = (self.low <= rows) & (rows < self.high)
+        count = {EVERY: np.full(self.n_rows, whole), OTHERS: whole - inside, ITSELF: inside.astype(int)}[self.where]
+        if self.size < 0:
+            chosen = np.empty(self.n_rows, np.int64)
+            for n in np.unique(count):
+                chosen[count == n] = binomials(int(n), self.p, key, rows[count == n])
+            return chosen
+        # The diagonal is in the sample with probability size / whole; the condition keeps it, or all but it.
+        diagonal = uniforms(key, rows) * whole < self.size
+        kept = np.minimum(diagonal, count) if self.where == ITSELF else self.size - diagonal
+        return np.where(count == whole, self.size, kept)
 
     def _write(self, chosen: NDArray, stream: Stream, sources: NDArray, targets: NDArray) -> None:
         rows, columns = (sources, targets) if self.by_source else (targets, sources)
@@ -214,12 +186,14 @@ class Rows:
         """Yield some rows at a time: which, where their synapses lie among all, and the columns of these."""
         key = np.uint64(stream.child("which").key)
         ends = np.cumsum(chosen)
+        marks = np.zeros((self.high - self.low) // 64 + 1, np.uint64)
+        blocks = np.zeros(marks.size // 64 + 1, np.uint64)
         first = begin = 0
         while first < self.n_rows:
             last = max(int(np.searchsorted(ends, begin + _AT_ONCE, "right")), first + 1)
             end = int(ends[last - 1])
             found = np.empty(end - begin, np.int32)
-            _fill(found, chosen[first:last], first, self.low, self.high, self.where, key)
+            _fill(found, chosen[first:last], first, self.low, self.high, self.where, key, marks, blocks)
             found = found if self.copies == 1 else np.repeat(found, self.copies)
             yield slice(first, last), slice(begin * self.copies, end * self.copies), found
             first, begin = last, end

@@ -293,7 +293,7 @@ def test_memory_is_two_bytes_a_synapse(call):
         now, peak = (each - start for each in tracemalloc.get_traced_memory())
         # Beside the columns, the block of pairs that is drawn at a time.
         assert 2 * len(S) <= now < 2.5 * len(S)
-        assert peak < (2 if "p" in call else 4) * len(S) + 8 * 2**18
+        assert peak < (2 if "p" in call else 4) * len(S) + 2**18
     finally:
         tracemalloc.stop()
 
