@@ -6,7 +6,6 @@ llvmlite; Numba itself keeps processors apart. Files appear by renaming, so that
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import importlib.util
 import os
@@ -118,14 +117,7 @@ def _module(key: str, text: str) -> ModuleType | None:
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[path.stem] = module
-    # What the compiler makes is no garbage: to look through it is a tenth of its time.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        specification.loader.exec_module(module)
-    finally:
-        if collecting:
-            gc.enable()
+    specification.loader.exec_module(module)
     return module
 
 
