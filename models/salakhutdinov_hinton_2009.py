@@ -41,6 +41,14 @@ As quoted by a reproduction, the repository yell/boltzmann-machines on GitHub; t
 """
 REPRODUCED = {"bound": -86.59, "bound, 200,000 temperatures": -86.37, "log_z": 1040.4}
 """The same reproduction's own machine, 784-512-1024 in single precision, from the uniform law: 20,000 temperatures."""
+MEASURED = {"bound": -81.31, "low": -82.90, "high": -79.05}
+"""This machine after 6 passes of each layer alone and 15 of all together, ten minutes of one core; 1000 temperatures.
+
+Bound of the 10,000 test digits, its pixels bits: 1 where the grey level is at least 1/2. Such bits are easier than ones
+drawn from grey levels, for a small RBM by 6 nats, so that this is not the published number's better. On the way, from
+the first 1000 test digits: -128.6 before all layers learned together, -102.2 after 5 passes, -89.7 after 10 and -83.3
+after 15, while the rate fell from 0.02 to 0.
+"""
 
 LAYERS = (500, 1000)
 N_BETAS = 20_000
@@ -48,7 +56,7 @@ RATE = 0.02
 """Of the first pass of all layers together; :func:`learn` lets it fall to 0."""
 
 
-def build(layers: tuple[int, ...] = LAYERS, n_iter: int = 100, n_iter_pretrain: int = 10, seed: int = 0) -> DBM:
+def build(layers: tuple[int, ...] = LAYERS, n_iter: int = 15, n_iter_pretrain: int = 6, seed: int = 0) -> DBM:
     """Return the machine, not yet fitted.
 
     Parameters
