@@ -7,7 +7,8 @@ their partition function is uncertain. Then pictures: fantasies of each.
 
 Data: MNIST, a pixel is 1 where it is at least 1/2. With ``--quick``, scikit-learn's 8 x 8 digits.
 
-Run time: the whole has not been timed; with ``--quick`` 18 s on two cores.
+Run time: about half an hour of one core, put together from what its parts took; the whole has not been run. With
+``--quick`` 18 s on two cores.
 """
 
 from __future__ import annotations
@@ -56,11 +57,11 @@ class Parameters:
     n_test: Count | None = None
     n_lower: Count = 500
     n_upper: Count = 1000
-    n_epochs: Count = 60
-    n_epochs_pretrain: Count = 15
+    n_epochs: Count = 15
+    n_epochs_pretrain: Count = 6
     batch_size: Count = 100
     learning_rate: Positive = 0.02
-    n_betas: Count = 20_000
+    n_betas: Count = 5000
     n_shown: Count = 12
 
 
@@ -97,6 +98,7 @@ COLUMNS = {
 }
 NOTE = """\
 Passes: the machines see the pictures as often as one another, but an update of a DBM costs several of an RBM's.
+Rates: a DBM's falls to 0, those of the RBM and the DBN with the number of updates; some of a difference is that.
 Bounds: an RBM's interval holds the likelihood; a DBN's and a DBM's hold a lower bound of it, which may be loose.
 """
 
