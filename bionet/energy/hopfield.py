@@ -68,7 +68,7 @@ class Hopfield(Stored, BaseEstimator):
     seed : int
         Of the order in which units are updated, and of noise.
     dtype : {"float64", "float32"}
-        Of the weights; fields are always summed in double precision.
+        Of the weights, and of sums of a panel of them; fields are these sums added up in double precision.
     device : {"cpu", "cuda"}
         Where states settle, as :meth:`recall` and :meth:`sample` let them; all else is computed on the processor.
 
