@@ -96,7 +96,7 @@ class Event:
         self.layouts = layouts = [_layout(*each) for each in zip(network.flows, self.forms, strict=True)]
         self.text = EventText(self.program, [], network=network, flow_layouts=layouts, **self._text_options())
         self.module = compiled_module(self.text.print(), self.text.user_functions)
-        self.calls, self.loop = addresses(self.module), compiled_loop()
+        self.calls, self.loop = addresses(self.module, len(network.delays)), compiled_loop(bool(network.fronts))
         self._make_state()
 
     def _text_options(self) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class Event:
         return self.hands[0].control
 
     @property
-    def memory(self) -> tuple:
+    def memory(self) -> int:
         """Where the first thread's memory is."""
         return self.hands[0].memory
 

@@ -1,8 +1,8 @@
 """How the loop of the ``event`` engine calls what is printed for a network: by address.
 
-So the loop is compiled once for all networks, and for a new network what differs alone. Each printed function of a name
-below has a number, that of its flow (or source), pathway or drive; its address is in the table of `addresses`, which the
-loop's memory holds. A call by address takes a nanosecond or two, and none is made for each of many neurons or synapses.
+So the loop is compiled once for all networks, and for a new one what is its own alone. Each printed function of a name
+below has a number, that of its flow (or source), pathway or drive; its address is in the table of `addresses`, which
+the memory of a thread holds. A call takes some nanoseconds; none is made for each synapse that a spike reaches.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bionet.spiking.engines.runtime import view
 
 __all__ = (
+    "MEMORY",
     "SIGNATURES",
     "call_advance",
     "call_arrive",
@@ -34,35 +35,40 @@ __all__ = (
 )
 
 _WHOLE, _REAL = types.int64, types.float64
-_WHOLES, _REALS = types.Array(_WHOLE, 1, "C"), types.Array(_REAL, 1, "C")
-_NUMBERS, _FLAGS = types.Array(types.int32, 1, "C"), types.Array(types.boolean, 1, "C")
-#: Addresses of tables and constants, the length of a window, the addresses of the table of calls and of the first units.
-MEMORY = types.Tuple((*5 * (_WHOLE,), _REAL, _WHOLE, _WHOLE))
+#: Arrays are given by address, and so is the memory of a thread (see `MEMORY`).
 _WHEN = (_WHOLE, _REAL)
-_TOUCHING = (*_WHEN, _REAL, _WHOLE, _NUMBERS, _WHOLE, _FLAGS, MEMORY)
+_TOUCHING = (*_WHEN, _REAL, _WHOLE, _WHOLE, _WHOLE, _WHOLE, _WHOLE)
 #: What is printed for networks, with the types of results and arguments.
 SIGNATURES = {
-    "advance": types.void(_WHOLE, *_WHEN, MEMORY),
-    "search": types.Tuple((_REAL, _WHOLE))(_WHOLE, _WHOLE, MEMORY),
-    "reset": types.void(_WHOLE, *_WHEN, _REAL, _WHOLE, MEMORY),
-    "fire": types.void(_WHOLE, *_WHEN, _REAL, _WHOLES, MEMORY),
-    "launch": types.void(_WHOLE, *_WHEN, _REAL, MEMORY, _WHOLES, _NUMBERS, _NUMBERS, _WHOLES, _REALS),
+    "advance": types.void(_WHOLE, *_WHEN, _WHOLE),
+    "search": types.Tuple((_REAL, _WHOLE))(_WHOLE, _WHOLE, _WHOLE),
+    "reset": types.void(_WHOLE, *_WHEN, _REAL, _WHOLE, _WHOLE),
+    "fire": types.void(_WHOLE, *_WHEN, _REAL, _WHOLE, _WHOLE),
+    "launch": types.void(_WHOLE, *_WHEN, _REAL, *6 * (_WHOLE,)),
     "deliver": _WHOLE(_WHOLE, _WHOLE, *_TOUCHING),
     "inject": _WHOLE(_WHOLE, *_TOUCHING),
-    "onward": types.Tuple((_WHOLE, _REAL))(_WHOLE, _WHOLE, _WHOLES, MEMORY),
-    "silences": types.void(_NUMBERS, _WHOLE, _REALS, *_WHEN, MEMORY),
-    "next_front": types.Tuple((_WHOLE, _REAL))(MEMORY),
-    "front_at": types.Tuple((_WHOLE, _WHOLE))(*_WHEN, _REAL, MEMORY),
-    "arrive": types.void(*_WHEN, _REAL, MEMORY),
+    "onward": types.Tuple((_WHOLE, _REAL))(*4 * (_WHOLE,)),
+    "silences": types.void(_WHOLE, _WHOLE, _WHOLE, *_WHEN, _WHOLE),
+    "next_front": types.Tuple((_WHOLE, _REAL))(_WHOLE),
+    "front_at": types.Tuple((_WHOLE, _WHOLE))(*_WHEN, _REAL, _WHOLE),
+    "arrive": types.void(*_WHEN, _REAL, _WHOLE),
 }
 ADVANCE, SEARCH, RESET, FIRE, LAUNCH, DELIVER, INJECT, ONWARD, SILENCES, NEXT_FRONT, FRONT_AT, ARRIVE = range(12)
 CALLS = len(SIGNATURES)
+#: The types of arrays.
+ARRAYS = {
+    **{"control": "int64", "flights": "int64", "offsets": "float64", "quiet": "float64"},
+    **{"heap": "int32", "free": "int32", "touched": "int32", "seen": "bool_"},
+}
+#: The words of a thread's memory: addresses of the tables of addresses and sizes, of floats, integers and keys;
+#: the length of a window; addresses of the table of calls and of the first units.
+MEMORY = 8
 
 
-def addresses(module: Any) -> NDArray:
+def addresses(module: Any, least: int) -> NDArray:
     """Return the table of addresses of a module's functions: number by number, in each as in ``SIGNATURES``.
 
-    It is 0 where there is none. Functions without a number in their name have the number 0.
+    It is 0 where there is none, and has ``least`` numbers or more. Functions without a number in their name have 0.
     """
     found = {}
     for name, each in vars(module).items():
@@ -71,9 +77,9 @@ def addresses(module: Any) -> NDArray:
             [compiled] = each.overloads.values()
             place = list(SIGNATURES).index(base)
             found[int(number), place] = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-    table = np.zeros((max((number for number, _ in found), default=0) + 1, CALLS), np.int64)
-    for place, address in found.items():
-        table[place] = address
+    table = np.zeros((max(least, *(1 + number for number, _ in found)), CALLS), np.int64)
+    for at, address in found.items():
+        table[at] = address
     return table.reshape(-1)
 
 
@@ -111,12 +117,12 @@ call_arrive = _by_address("arrive")
 
 def called(which, number, memory):
     """Return the address of one of the functions of a network; 0 if there is none."""
-    return view(memory[6], 1 << 40, np.int64)[number * CALLS + which]
+    return view(view(memory, MEMORY, np.int64)[6], 1 << 40, np.int64)[number * CALLS + which]
 
 
 def member(u, memory):
     """Return which flow or source a unit belongs to, and its number there."""
-    first = view(memory[7], 1 << 40, np.int64)
+    first = view(view(memory, MEMORY, np.int64)[7], 1 << 40, np.int64)
     number = 0
     while u >= first[number + 1]:
         number += 1
@@ -144,14 +150,14 @@ def reset(u, w, off, now, draw, memory):
 def fire(u, w, off, now, control, memory):
     """Do to a neuron and to monitors what a spike does."""
     number, i = member(u, memory)
-    call_fire(called(FIRE, number, memory), (i, w, off, now, control, memory))
+    call_fire(called(FIRE, number, memory), (i, w, off, now, control.ctypes.data, memory))
 
 
 def launch(u, w, off, window, memory, control, heap, free, flights, offsets):
     """Send a spike off along all pathways."""
     number, i = member(u, memory)
-    given = (i, w, off, window, memory, control, heap, free, flights, offsets)
-    call_launch(called(LAUNCH, number, memory), given)
+    arrays = (control.ctypes.data, heap.ctypes.data, free.ctypes.data, flights.ctypes.data, offsets.ctypes.data)
+    call_launch(called(LAUNCH, number, memory), (i, w, off, window, memory, *arrays))
 
 
 def deliver(pathway, k, stop, w, off, now, draw, touched, n_touched, seen, memory):
@@ -159,23 +165,25 @@ def deliver(pathway, k, stop, w, off, now, draw, touched, n_touched, seen, memor
     function = called(DELIVER, pathway, memory)
     if function == 0:
         return n_touched
-    return call_deliver(function, (k, stop, w, off, now, draw, touched, n_touched, seen, memory))
+    given = (k, stop, w, off, now, draw, touched.ctypes.data, n_touched, seen.ctypes.data, memory)
+    return call_deliver(function, given)
 
 
 def inject(drive, u, w, off, now, draw, touched, n_touched, seen, memory):
     """Run the code of a Poisson event at a neuron; return how many neurons are touched by now."""
     function = called(INJECT, drive, memory)
-    return call_inject(function, (u, w, off, now, draw, touched, n_touched, seen, memory))
+    given = (u, w, off, now, draw, touched.ctypes.data, n_touched, seen.ctypes.data, memory)
+    return call_inject(function, given)
 
 
 def onward(pathway, slot, flights, memory):
     """Return up to which synapse a flight arrives now, and the next delay or -1."""
-    return call_onward(called(ONWARD, 0, memory), (pathway, slot, flights, memory))
+    return call_onward(called(ONWARD, 0, memory), (pathway, slot, flights.ctypes.data, memory))
 
 
 def silences(touched, n_touched, quiet, w, off, memory):
     """Find out how long each of the neurons that have been touched is surely silent; below 0 it is to be looked at."""
-    call_silences(called(SILENCES, 0, memory), (touched, n_touched, quiet, w, off, memory))
+    call_silences(called(SILENCES, 0, memory), (touched.ctypes.data, n_touched, quiet.ctypes.data, w, off, memory))
 
 
 def next_front(memory):

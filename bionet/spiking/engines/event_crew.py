@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bionet.spiking.engines.event_calls import launch
+from bionet.spiking.engines.event_calls import MEMORY, launch
 from bionet.spiking.engines.event_loop import DONE, FULL, ROOM, run
 from bionet.spiking.engines.event_queues import (
     DEPARTURES,
@@ -20,6 +20,7 @@ from bionet.spiking.engines.event_queues import (
     PIECE,
     STATUS,
     TOLD,
+    TOLD_AT,
 )
 from bionet.spiking.engines.runtime import view
 from bionet.spiking.engines.threads import meet
@@ -50,7 +51,7 @@ def crew(memory, addresses, sizes, until, mine, meeting, said, told, busiest):
     control = view(addresses[0], sizes[0], np.int64)
     heap, free = view(addresses[1], sizes[1], np.int32), view(addresses[2], sizes[2], np.int32)
     flights, offsets = view(addresses[3], sizes[3], np.int64), view(addresses[4], sizes[4], np.float64)
-    window = memory[5]
+    window = view(memory, MEMORY, np.float64)[5]
     last_w = np.int64(until[0])
     before = control[INSTANT]
     piece = np.zeros(3)

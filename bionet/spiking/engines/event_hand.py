@@ -86,7 +86,9 @@ class Hand:
         self.table = np.array([address(each) for each in self.held] or [0], np.int64)
         self.sizes = np.array([each.size for each in self.held] or [0], np.int64)
         held = (self.table, self.sizes, engine.program.floats, engine.program.integers, engine.keys)
-        self.memory = (*map(address, held), engine.length, address(engine.calls), address(engine.first))
+        self.words = np.array([*map(address, held), 0, address(engine.calls), address(engine.first)], np.int64)
+        self.words.view(np.float64)[5] = engine.length
+        self.memory = address(self.words)
 
     def _memory(self, place: Place) -> NDArray:
         number, part = place.number, place.part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Any
 
 from bionet.spiking.engines import event_calls, event_crew, event_loop
@@ -13,10 +14,12 @@ _CALLED_FROM_PYTHON = ("run", "crew")
 _INLINED = "forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True"
 
 
-def compiled_loop() -> Any:
-    """Return the module with ``run`` and ``crew``, each compiled when it is called first."""
+@cache
+def compiled_loop(has_fronts: bool) -> Any:
+    """Return the module with ``run`` and ``crew``, each compiled when it is called first, with or without fronts."""
     functions = (*event_calls.FUNCTIONS, *event_loop.FUNCTIONS, *event_crew.FUNCTIONS)
     constants = [f"{name} = {getattr(event_loop, name)}" for name in _CONSTANTS]
+    constants.append(f"HAS_FRONTS = {has_fronts}")
     names = ("CALLS", *map(str.upper, event_calls.SIGNATURES))
     constants += [f"{name} = {getattr(event_calls, name)}" for name in names]
     return compiled_module("\n".join([*constants, *map(_decorated, functions), ""]), {})

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bionet.spiking.crossing import window_after
 from bionet.spiking.engines.event_calls import (
+    MEMORY,
     advance,
     arrive,
     deliver,
@@ -74,8 +74,15 @@ STATE = (
 #: Why the loop came back; ``FULL`` is said by several threads between two windows.
 DONE, ROOM, ENOUGH, AT_ONCE, ENDLESS, NO_DELAY, FULL = range(7)
 MOST_GENERATIONS = 1000
+#: Whether there are fronts; of the loop both kinds are compiled.
+HAS_FRONTS = False
 #: From so many neurons at one instant on it pays to treat them together.
 MANY = 4
+
+
+def window_in(ahead, w):
+    """Return the window that is so many windows after the beginning of window ``w``; the next one at the earliest."""
+    return NEVER if ahead >= NEVER else max(w + np.int64(ahead), w + 1)
 
 
 def postpone(u, next_look, w, wanted, due, heads, following, preceding):
@@ -123,7 +130,7 @@ def run(memory, addresses, sizes, until):
     emission_units = view(addresses[20], sizes[20], np.int32)
     emission_kinds = view(addresses[21], sizes[21], np.int32)
     told_units, told_offsets = view(addresses[22], sizes[22], np.int32), view(addresses[23], sizes[23], np.float64)
-    window = memory[5]
+    window = view(memory, MEMORY, np.float64)[5]
     last_w, last_off, inclusive = np.int64(until[0]), until[1], until[2] > 0
     n_emissions = emission_windows.size
     w = control[WINDOW]
@@ -151,7 +158,7 @@ def run(memory, addresses, sizes, until):
             if flights[5 * slot + 0] == w and offsets[2 * slot + 0] < off:
                 off = offsets[2 * slot + 0]
         front_w, front_off = NEVER, inf
-        if control[FRONTS]:
+        if HAS_FRONTS and control[FRONTS]:
             front_w, front_off = next_front(memory)
         if front_w == w and front_off < off:
             off = front_off
@@ -200,6 +207,7 @@ def instant(
     now = np.float64(w) * window + off
     control[INSTANT] += 1
     number = control[INSTANT]
+    per_window = 1.0 / window
     n_units = due.size
     n_firing = 0
     while control[CROSSINGS] and at[crossings[0]] == off:
@@ -233,7 +241,7 @@ def instant(
         n_touched = 0
         while True:
             pathway, k = -1, 0
-            if control[FRONTS]:
+            if HAS_FRONTS and control[FRONTS]:
                 pathway, k = front_at(w, off, window, memory)
             stop, is_front = k + 1, pathway >= 0
             if control[FLIGHTS]:
@@ -284,7 +292,7 @@ def instant(
             if place_of[u] >= 0:
                 take(u, control, crossings, at, place_of)
             if are_many and quiet[k] >= window - off:
-                postpone(u, window_after(w, off + quiet[k], window, w), w, wanted, due, heads, following, preceding)
+                postpone(u, window_in((off + quiet[k]) * per_window, w), w, wanted, due, heads, following, preceding)
             elif schedule(
                 u, w, memory, control, crossings, at, place_of, wanted, due, heads, following, preceding, True
             ):
@@ -302,4 +310,4 @@ def instant(
 
 
 #: In the order in which they call each other.
-FUNCTIONS = (postpone, schedule, instant, run)
+FUNCTIONS = (window_in, postpone, schedule, instant, run)

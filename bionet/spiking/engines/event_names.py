@@ -16,7 +16,7 @@ import bionet.spiking.program as p
 from bionet.errors import InputError
 from bionet.spiking.closed_form import Pattern
 from bionet.spiking.continuous import Continuous
-from bionet.spiking.engines.event_calls import SIGNATURES
+from bionet.spiking.engines.event_calls import ARRAYS, MEMORY, SIGNATURES
 from bionet.spiking.engines.text import Text
 
 _CALLED_FROM_PYTHON = ("sample", "move", "regular", "before_changes", "after_changes", "rates")
@@ -125,13 +125,16 @@ class FunctionText(Text):
         ]
         lines += [f"{name} = {value}" for name, value in self.constants.items() if re.search(rf"\b{name}\b", body)]
         if "memory" in head:
-            lines.append("window = memory[5]")
+            lines.append(f"window = view(memory, {MEMORY}, float64)[5]")
         if re.search(r"\(i, ", head):
             lines.append("i = np.uint64(i)")
+        if head.split("(")[0].rstrip("_0123456789") in SIGNATURES:
+            given = [name for name in ARRAYS if re.search(rf"\b{name}\b", head)]
+            lines += [f"{name} = view({name}, 1 << 40, {ARRAYS[name]})" for name in given]
         # Addresses, not arrays: nobody counts references to those.
         for k, (name, dtype) in enumerate(_TABLES.items()):
             if any(re.search(rf"\b{name}\[", line) for line in (*lines, *self.lines)):
-                lines.insert(0, f"{name} = view(memory[{k}], 1 << 40, {dtype})")
+                lines.insert(0, f"{name} = view(view(memory, {MEMORY}, int64)[{k}], 1 << 40, {dtype})")
         self.functions.append(decorated(head) + "\n".join([f"def {head}:", *(f"    {line}" for line in lines), body]))
         self.lines = outside
 
@@ -215,7 +218,7 @@ class FunctionText(Text):
 
 
 def decorated(head: str) -> str:
-    """Return the decorator of a function; what Python or the loop calls is kept, and only Python needs a way to call."""
+    """Return the decorator of a function; what Python or the loop calls is kept, and a wrapper is for Python alone."""
     name = head.split("(")[0].rstrip("_0123456789")
     types = f'{_BY_ADDRESS}["{name}"], ' if name in SIGNATURES else ""
     options = ", cache=True" * (name in SIGNATURES or name in _CALLED_FROM_PYTHON)

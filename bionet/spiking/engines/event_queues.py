@@ -17,8 +17,8 @@ STATUS, WINDOW, OPEN, CROSSINGS, FLIGHTS, FREE, EMISSION, DRAW, INSTANT, WHO, LI
 FRONTS, SPARE, SETTING_OUT = range(13, 16)
 #: Free entries of rows whose delays change, and how many may be taken at one instant.
 ENTRIES, ROWS_LEAVING = range(16, 18)
-#: Of several threads: spikes to be told to the others, as many as there is room for, the window all are in, whether this
-#: one keeps the records of sources, and where the spikes of this window are told.
+#: Of several threads: spikes to be told to the others, as many as there is room for, the window all are in, whether
+#: this one keeps the records of sources, and where the spikes of this window are told.
 TOLD, MOST_TOLD, PIECE, KEEPS_ALL, TOLD_AT = range(18, 23)
 #: Where monitors' counters begin in ``control``.
 FIRST_MONITOR = 23

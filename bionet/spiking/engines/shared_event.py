@@ -70,7 +70,7 @@ class SharedEvent(Event):
         return hands
 
     def _owner(self, pathway: int) -> tuple[NDArray, int]:
-        """Return which neuron each synapse of a pathway reaches, in the order of its axons, and the unit of the first."""
+        """Return which neuron each synapse reaches, in the order of the pathway's axons, and the unit of the first."""
         found = [each for each in self.program.operations if isinstance(each, p.Deliver) and each.pathway == pathway]
         if not found:
             return np.zeros(int(self.axons[pathway].starts[-1]), np.int32), 0
