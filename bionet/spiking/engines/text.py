@@ -153,8 +153,9 @@ class Text:
                     found.add(reference.index)
                     other = code.names[reference.index]
                     assert isinstance(other, p.Reference)
-                    if other.index == "_idx" and (dtype := self.column_type(other.array)):
-                        place = f"{self.place('column', self.sorted_pathway, str(other.array), dtype)}[k]"
+                    pathway, dtype = self.sorted_pathway, self.column_type(other.array)
+                    if other.index == "_idx" and pathway is not None and dtype:
+                        place = f"{self.place('column', pathway, str(other.array), dtype)}[k]"
                     else:
                         place = f"{self.indices(other.array)}[{self.index(other.index, index)}]"
                     self.add(f"{self.local(reference.index)}_at = {place}")
@@ -164,8 +165,6 @@ class Text:
 
     def column_type(self, array: int) -> str:
         """Return the type of the column that is read in place of an array of indices; none where that is read."""
-        if self.sorted_pathway is None:
-            return ""
         if array in self.narrow:
             return "uint16"
         return "" if self.in_order else f"u{self.program.arrays[array].dtype}"
