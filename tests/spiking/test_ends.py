@@ -12,6 +12,7 @@ from brian2.memory.dynamicarray import DynamicArray1D
 
 from bionet.spiking import connect as connecting
 from bionet.spiking import explain
+from bionet.spiking.device import register
 from bionet.spiking.ends import End, Side, held
 from bionet.spiking.synapse_rows import Rows
 from tests.spiking.agreement import device, differences, outcome, run_on
@@ -21,6 +22,8 @@ from tests.spiking.test_connect import CERTAIN, KINDS, by_brian2, connect, group
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch):
     monkeypatch.setattr(connecting, "MANY", 1)
+    # After seed() random connections would be Brian2's.
+    monkeypatch.setattr(register(), "seeded", False)
     before = prefs.codegen.target
     prefs.codegen.target = "numpy"
     yield
