@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bionet.spiking.pathways import by_source
+
 
 @njit(cache=True)
 def _row_starts(sources, first, n):
@@ -30,17 +32,6 @@ def _row_starts(sources, first, n):
     for k in range(sources.size):
         starts[sources[k] - first + 1] += 1
     return np.cumsum(starts), False
-
-
-@njit(cache=True)
-def _by_source(sources, first, starts):
-    """Return the synapses by source, those of one by number."""
-    place, order = starts[:-1].copy(), np.empty(sources.size, np.int32)
-    for k in range(sources.size):
-        source = sources[k] - first
-        order[place[source]] = k
-        place[source] += 1
-    return order
 
 
 @njit(cache=True)
@@ -110,7 +101,7 @@ class Axons:
         self.homogeneous = delays.size == 0 or delays.min() == delays.max()
         order = np.empty(0, np.int32)
         if not ascending:
-            order = _by_source(sources, first, self.starts)
+            order = by_source(sources, first, self.starts)
         if self.homogeneous:
             self.delay = np.array([delays[0] if delays.size else 0.0])
         else:

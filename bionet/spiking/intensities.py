@@ -167,6 +167,19 @@ class Intensity:
         )
 
 
+def require_rates(name: str, rates: NDArray, t: float) -> NDArray:
+    """Return the rates of a source at a time, each of them a rate.
+
+    Raises
+    ------
+    BionetError
+    """
+    wrong = np.flatnonzero(~((rates >= 0) & (rates < math.inf)))
+    if wrong.size:
+        refuse_rate(name, float(rates[wrong[0]]), int(wrong[0]), t)
+    return rates
+
+
 def refuse_rate(name: str, rate: float, i: int, t: float) -> None:
     """Say which rate was none.
 

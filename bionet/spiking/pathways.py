@@ -36,7 +36,7 @@ def _steps(delays: NDArray, dt: float) -> NDArray:
 
 
 @njit(cache=True)
-def _by_source(sources, first_source, starts):
+def by_source(sources, first_source, starts):
     """Return the synapses ordered by source, those of one source by number (a counting sort)."""
     place = starts[:-1].copy()
     order = np.empty(sources.size, np.int32)
@@ -190,7 +190,7 @@ class SpikeQueue:
         if self._whole is not self:
             return self._whole.order
         if self._order is None:
-            self._order = _by_source(np.asarray(self._sources), self.source_start, self.begin)
+            self._order = by_source(np.asarray(self._sources), self.source_start, self.begin)
         return self._order
 
     def column(self, key: int, values: NDArray | Side, dtype: str) -> NDArray:
@@ -273,7 +273,7 @@ class SpikeQueue:
             longest = int(steps[0]) if steps.size else 0
             self._make_ring(longest + 1, self.n_sources, longest, 0)
         else:
-            self._order = _by_source(np.asarray(sources), self.source_start, starts)
+            self._order = by_source(np.asarray(sources), self.source_start, starts)
             self.first, self.begin, self.delay = _groups(starts, self._order, steps)
             self.in_order = _ascending(self._order)
             if self.in_order:

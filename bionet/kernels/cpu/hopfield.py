@@ -116,7 +116,7 @@ def _settle_group(
 ):
     """Settle some states side by side, of which ``first`` is the number of the first."""
     n_states, n_units = states.shape
-    turns, moves = np.empty_like(units), np.empty((n_states, BLOCK), dtype=weights.dtype)
+    turns, moves = np.empty_like(units), np.empty((n_states, BLOCK))
     movers, n_movers = np.empty((n_states, BLOCK), dtype=np.int64), np.zeros(n_states, dtype=np.int64)
     within, known = np.empty((BLOCK, BLOCK), dtype=weights.dtype), np.empty(BLOCK, dtype=np.bool_)
     quiet[:] = False
@@ -192,7 +192,7 @@ def _decide(block, state, weights, field, tie, temperature, noise, sweep, base, 
 
 @njit(cache=True)
 def _add_rows(part, weights, low, movers, moves, n):
-    """Add ``n`` rows of the weights, each times its change: sums of four, in their own precision."""
+    """Add ``n`` rows of the weights, each times its change, one after the other: four in a pass over the fields."""
     high = low + len(part)
     done = 0
     while done + 4 <= n:
@@ -200,7 +200,7 @@ def _add_rows(part, weights, low, movers, moves, n):
         p, q = weights[movers[done]][low:high], weights[movers[done + 1]][low:high]
         r, s = weights[movers[done + 2]][low:high], weights[movers[done + 3]][low:high]
         for j in range(len(part)):
-            part[j] += (a * p[j] + b * q[j]) + (c * r[j] + d * s[j])
+            part[j] = (((part[j] + a * p[j]) + b * q[j]) + c * r[j]) + d * s[j]
         done += 4
     while done < n:
         a, p = moves[done], weights[movers[done]][low:high]

@@ -43,7 +43,7 @@ from bionet.spiking.flow import (
     NotLinearError,
     linear_system,
 )
-from bionet.spiking.intensities import Intensity, refuse_rate
+from bionet.spiking.intensities import Intensity, require_rates
 
 #: Instants and windows between two returns to Python.
 _PATIENCE = 1 << 17
@@ -422,10 +422,7 @@ class Event:
         for each in self.network.sources:
             if isinstance(each, PoissonSource) and not each.moves:
                 rates = np.broadcast_to(np.asarray(self.values.computed(each.code, t)["_rate"], float), each.n)
-                wrong = np.flatnonzero(~((rates >= 0) & (rates < math.inf)))
-                if wrong.size:
-                    refuse_rate(each.name, float(rates[wrong[0]]), int(wrong[0]), t)
-                found[each.name] = rates
+                found[each.name] = require_rates(each.name, rates, t)
         return found
 
     def publish(self, t: float) -> None:
