@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numba import njit, prange
 
+from bionet.kernels.cpu.bits import aligned, multiply, read_columns, width
 from bionet.kernels.cpu.blas import edge, n_tiles, product
 
 _FEW = 1 << 18  # multiplications; see gibbs.py
@@ -64,6 +65,7 @@ def climb(
     # The two tiles of one turn, of visible and of hidden units, have nothing to do with each other.
     turns = max(n_tiles(visible.shape[1]), n_tiles(hidden.shape[1]))
     along_visible, along_hidden = visible[:, 0].copy(), visible[:, 0].copy()
+    words, values = read_columns(visible[:last], hidden.shape[1])
     if len(visible) * weights.size < _FEW:
         for turn in range(turns):
             _sum_visible(turn, visible, n_data, last, rates, offsets[0])
@@ -71,7 +73,7 @@ def climb(
         for row in range(len(visible)):
             _project(row, visible, hidden, last, along_visible, along_hidden)
         for turn in range(turns):
-            _move_weights(turn, address, visible, hidden, rates, weights, velocity)
+            _move_weights(turn, address, visible, words, values, hidden, rates, weights, velocity)
             _move_visible(turn, visible, last, rates, biases[0], velocities[0], along_hidden)
             _move_hidden(turn, hidden, last, rates, biases[1], velocities[1], along_visible)
     else:
@@ -81,7 +83,7 @@ def climb(
         for row in prange(len(visible)):
             _project(row, visible, hidden, last, along_visible, along_hidden)
         for turn in prange(turns):
-            _move_weights(turn, address, visible, hidden, rates, weights, velocity)
+            _move_weights(turn, address, visible, words, values, hidden, rates, weights, velocity)
             _move_visible(turn, visible, last, rates, biases[0], velocities[0], along_hidden)
             _move_hidden(turn, hidden, last, rates, biases[1], velocities[1], along_visible)
     chains[:] = fresh
@@ -163,11 +165,15 @@ def _dot(a, b):
 
 
 @njit(cache=True, error_model="numpy")
-def _move_weights(tile, address, visible, hidden, rates, weights, velocity):
-    if tile >= n_tiles(visible.shape[1]):
-        return
+def _move_weights(tile, address, visible, words, values, hidden, rates, weights, velocity):
     kind = weights.dtype.type
     rate, momentum, decay = kind(rates[0]), kind(rates[1]), kind(1.0 - rates[0] * rates[2])
+    if len(words):
+        if tile < n_tiles(hidden.shape[1]):
+            _move_by_bits(tile, visible, words, values, hidden, rate, momentum, decay, weights, velocity)
+        return
+    if tile >= n_tiles(visible.shape[1]):
+        return
     low, high = edge(tile, visible.shape[1]), edge(tile + 1, visible.shape[1])
     own = visible[:, low:high]
     if velocity.size == 0:
@@ -178,6 +184,32 @@ def _move_weights(tile, address, visible, hidden, rates, weights, velocity):
         fast, link = velocity[unit], weights[unit]
         for other in range(len(link)):
             link[other] = decay * link[other] + fast[other]
+
+
+@njit(cache=True, error_model="numpy")
+def _move_by_bits(tile, visible, words, values, hidden, rate, momentum, decay, weights, velocity):
+    """Move the links to a tile of hidden units; the visible units are bits, but for the last rows of the stack."""
+    last, columns = len(visible) - EXTRA, width(hidden)
+    low, high = edge(tile, hidden.shape[1]), edge(tile + 1, hidden.shape[1])
+    sums = aligned(len(weights), hidden)
+    first, second, third = visible[last], visible[last + 1], visible[last + 2]
+    for left in range(low, high, columns):
+        right = min(left + columns, high)
+        multiply(words, values, hidden[:last], False, left, sums)
+        one, two, three = hidden[last][left:right], hidden[last + 1][left:right], hidden[last + 2][left:right]
+        for unit in range(len(weights)):
+            link, own = weights[unit][left:right], sums[unit]
+            a, b, c = first[unit], second[unit], third[unit]
+            if velocity.size == 0:
+                for other in range(len(link)):
+                    change = own[other] + a * one[other] + b * two[other] + c * three[other]
+                    link[other] = decay * link[other] + rate * change
+                continue
+            fast = velocity[unit][left:right]
+            for other in range(len(link)):
+                change = own[other] + a * one[other] + b * two[other] + c * three[other]
+                fast[other] = momentum * fast[other] + rate * change
+                link[other] = decay * link[other] + fast[other]
 
 
 @njit(cache=True, error_model="numpy")

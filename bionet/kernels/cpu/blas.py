@@ -50,9 +50,9 @@ def n_tiles(n_columns):
 
 @njit(cache=True, inline="always")
 def edge(tile, n_columns):
-    """Return the column at which a tile begins: a multiple of 16, or the last edge."""
+    """Return the column at which a tile begins: a multiple of 32, or the last edge."""
     tiles = n_tiles(n_columns)
-    return n_columns if tile == tiles else (tile * n_columns // tiles + 8) // 16 * 16
+    return n_columns if tile == tiles else (tile * n_columns // tiles + 16) // 32 * 32
 
 
 @intrinsic

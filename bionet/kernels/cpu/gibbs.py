@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from bionet.kernels.cpu.bits import aligned, multiply, read, width
 from bionet.kernels.cpu.blas import edge, n_tiles, product
 from bionet.kernels.cpu.logistic import logistic, softplus
 from bionet.random import uniform, words
@@ -51,25 +52,44 @@ def conditional(address, kind, states, weights, turn, more, bias, scale, key, st
     """
     n_samples, n_units = mean.shape
     tiles = n_tiles(n_units)
+    words, values = read(states, n_units)
     if tiles == 1 or n_samples * n_units * states.shape[1] < _FEW:
         for tile in range(tiles):
             _tile(
-                *(address, kind, states, weights, turn, more, bias, scale, key, step, mean, sample, dot),
+                *(address, kind, states, words, values, weights, turn, more, bias, scale, key, step, mean, sample, dot),
                 *(tile, edge(tile, n_units), edge(tile + 1, n_units)),
             )
         return
     for tile in prange(tiles):
         _tile(
-            *(address, kind, states, weights, turn, more, bias, scale, key, step, mean, sample, dot),
+            *(address, kind, states, words, values, weights, turn, more, bias, scale, key, step, mean, sample, dot),
             *(tile, edge(tile, n_units), edge(tile + 1, n_units)),
         )
 
 
 @njit(cache=True, error_model="numpy")
-def _tile(address, kind, states, weights, turn, more, bias, scale, key, step, mean, sample, dot, tile, low, high):
-    one, zero = mean.dtype.type(1), mean.dtype.type(0)
-    own = weights[low:high] if turn else weights[:, low:high]
-    product(address, states, False, own, turn, one, zero, mean[:, low:high])
+def _tile(
+    address,
+    kind,
+    states,
+    words,
+    values,
+    weights,
+    turn,
+    more,
+    bias,
+    scale,
+    key,
+    step,
+    mean,
+    sample,
+    dot,
+    tile,
+    low,
+    high,
+):
+    one = mean.dtype.type(1)
+    _fields(address, states, words, values, weights, turn, mean, low, high)
     n_samples, n_units = mean.shape
     own_bias = bias[low:high]
     nothing, luck = mean[0][:0], np.empty((4, high - low), dtype=np.uint32)
@@ -95,6 +115,26 @@ def _tile(address, kind, states, weights, turn, more, bias, scale, key, step, me
         else:
             for unit in range(len(field)):
                 field[unit] *= beta
+
+
+@njit(cache=True, error_model="numpy")
+def _fields(address, states, words, values, weights, turn, field, low, high):
+    """Fill in the products of the states with the weights of a tile, without multiplications where they are bits."""
+    one, zero = field.dtype.type(1), field.dtype.type(0)
+    if not len(words):
+        own = weights[low:high] if turn else weights[:, low:high]
+        product(address, states, False, own, turn, one, zero, field[:, low:high])
+        return
+    sums = aligned(len(states), field)
+    for start in range(low, high, width(field)):
+        # The last units are served with some before them once more, which gives the same sums.
+        left = max(low, min(start, high - width(field)))
+        multiply(words, values, weights, turn, left, sums)
+        for row in range(len(states)):
+            own_field = field[row][left : min(left + width(field), high)]
+            own_sums = sums[row]
+            for unit in range(len(own_field)):
+                own_field[unit] = own_sums[unit]
 
 
 @njit(cache=True)

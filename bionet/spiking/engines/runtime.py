@@ -12,6 +12,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 from numpy.typing import NDArray
 
+from bionet.kernels.cpu.vectors import wide
+
 __all__ = (
     "cube",
     "events_within",
@@ -46,20 +48,6 @@ def view(typing, address, size, dtype):
         return array._getvalue()
 
     return result(types.int64, types.int64, dtype), generate
-
-
-@intrinsic
-def wide(typing):
-    """Let the loops of the function at hand take vectors of 512 bits where the processor has them.
-
-    LLVM prefers 256 bits, for the sake of processors that slow down; what is computed here takes long enough to gain.
-    """
-
-    def generate(context, builder, signature, arguments):
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
-        return context.get_dummy_value()
-
-    return types.void(), generate
 
 
 @njit(inline="always")

@@ -1,0 +1,191 @@
+"""Products of rows of bits with a matrix, without multiplications.
+
+Where states are 0 or 1, four neighbours have 16 states. The 16 sums of their four rows of weights are written down
+once (:func:`bionet.kernels.cpu.vectors.tabulate`), and a row of states then adds ONE row of that table where a product
+multiplies and adds four: the "method of four Russians" [1]_. Any other two values will do as well.
+
+Sums are made in one order, which depends on shapes alone: four rows, then pairs of such sums within the 32 neighbours of
+a word, then word after word. They err less than a sum of one neighbour after the other, and by the same bits everywhere.
+
+References
+----------
+.. [1] V. L. Arlazarov, E. A. Dinic, M. A. Kronrod, I. A. Faradzev, "On economical construction of the transitive closure
+   of a directed graph", Soviet Math. Dokl. 11 (1970).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bionet.kernels.cpu.vectors import (
+    GROUP,
+    ROW,
+    TABLE,
+    WORD,
+    add_half,
+    add_word,
+    equal,
+    tabulate,
+    transpose,
+    wide,
+)
+
+_ONE, _ALL = np.uint32(1), np.uint32(0xFFFFFFFF)
+_FEWEST_ROWS, _FEWEST_UNITS = 24, 16
+"""A table takes the time of some 10 rows of a product, a row of it a third; narrow layers leave most of it unused."""
+
+
+@njit(cache=True)
+def pays(n_rows, n_neighbours, n_units):
+    """Tell whether tables are faster than a product of these sizes."""
+    return n_rows >= _FEWEST_ROWS and min(n_neighbours, n_units) >= _FEWEST_UNITS
+
+
+@njit(cache=True, error_model="numpy")
+def read(states, n_units):
+    """Return states as words, and their two values; no words where they have more, or tables do not pay.
+
+    Parameters
+    ----------
+    states : float array, shape (n_rows, n_neighbours)
+    n_units : int
+        Of the layer whose fields are wanted.
+
+    Returns
+    -------
+    words : uint32 array, shape (n_words, n_rows)
+        32 neighbours each, the first in the lowest bit, set where a state is the second value.
+    values : tuple of two floats
+        What a state is where its bit is not set, and where it is.
+    """
+    if pays(len(states), states.shape[1], n_units):
+        values = _two_values(states)
+        return _along_rows(states, values), values
+    return np.empty((0, 0), dtype=np.uint32), (states.dtype.type(0), states.dtype.type(0))
+
+
+@njit(cache=True, error_model="numpy")
+def read_columns(states, n_units):
+    """Return what :func:`read` would of the transpose of states."""
+    if pays(states.shape[1], len(states), n_units):
+        values = _two_values(states)
+        return _along_columns(states, values), values
+    return np.empty((0, 0), dtype=np.uint32), (states.dtype.type(0), states.dtype.type(0))
+
+
+@njit(cache=True)
+def _two_values(states):
+    """Return the first two different numbers of states, 0 before any other, else the lower first."""
+    zero, first = states.dtype.type(0), states[0, 0]
+    for row in states:
+        for number in row:
+            if number != first:
+                low, high = min(first, number), max(first, number)
+                return (high, low) if high == zero else (low, high)
+    return zero, first
+
+
+@njit(cache=True, error_model="numpy")
+def _along_rows(states, values):
+    n_rows, n_columns = states.shape
+    words = np.zeros(((n_columns + WORD - 1) // WORD, n_rows), dtype=np.uint32)
+    whole = n_columns // WORD * WORD
+    for row in range(n_rows):
+        own, wrong = states[row], np.uint32(0)
+        for first in range(0, whole, WORD):
+            high = equal(own, first, values[1])
+            wrong |= (high | equal(own, first, values[0])) ^ _ALL
+            words[first // WORD, row] = high
+        for unit in range(whole, n_columns):
+            high = np.uint32(own[unit] == values[1])
+            wrong |= np.uint32(own[unit] != values[0]) & (high ^ _ONE)
+            words[-1, row] |= high << np.uint32(unit - whole)
+        if wrong:
+            return words[:0]
+    return words
+
+
+@njit(cache=True, error_model="numpy")
+def _along_columns(states, values):
+    wide()
+    n_rows, n_columns = states.shape
+    words = np.zeros(((n_rows + WORD - 1) // WORD, n_columns), dtype=np.uint32)
+    none, wrong = np.uint32(0), np.zeros(n_columns, dtype=np.uint32)
+    for row in range(n_rows):
+        own, out, bit = states[row], words[row // WORD], _ONE << np.uint32(row % WORD)
+        for unit in range(n_columns):
+            out[unit] |= bit if own[unit] == values[1] else none
+            wrong[unit] |= bit if own[unit] != values[1] and own[unit] != values[0] else none
+        if row % WORD == 0 and wrong.any():
+            return words[:0]
+    return words[:0] if wrong.any() else words
+
+
+@njit(cache=True)
+def width(states):
+    """Return how many units :func:`multiply` serves at once."""
+    return ROW // states.itemsize
+
+
+@njit(cache=True)
+def aligned(n_rows, like):
+    """Return an array of so many rows of :func:`width` numbers, that begins where a line of the cache does."""
+    columns = width(like)
+    numbers = np.empty(n_rows * columns + columns, dtype=like.dtype)
+    start = (-numbers.ctypes.data % ROW) // like.itemsize
+    return numbers[start : start + n_rows * columns].reshape((n_rows, columns))
+
+
+@njit(cache=True, error_model="numpy")
+def multiply(words, values, weights, turn, left, sums):
+    """Fill in the sums over neighbours of state times weight, for units from ``left``.
+
+    Parameters
+    ----------
+    words : uint32 array, shape (n_words, n_rows)
+        The neighbours' states, 32 of them a word.
+    values : tuple of two floats
+        What a state is where its bit is not set, and where it is.
+    weights : float array, shape (n_neighbours, n_units); (n_units, n_neighbours) if ``turn``
+    turn : bool
+    left : int
+    sums : float array, shape (n_rows, width)
+        From :func:`aligned`; columns beyond the last unit are of no meaning.
+    """
+    wide()
+    n_units, n_neighbours = weights.shape if turn else (weights.shape[1], weights.shape[0])
+    columns = sums.shape[1]
+    table, block = aligned(WORD // GROUP * TABLE, sums), aligned(WORD, sums)
+    sums[:] = 0
+    for word in range(len(words)):
+        first, own = word * WORD, words[word]
+        if turn or first + WORD > n_neighbours or left + columns > n_units:
+            _copy(weights, turn, first, left, n_neighbours, n_units, block)
+            tabulate(table, block, 0, 0, values[0], values[1])
+        else:
+            tabulate(table, weights, first, left, values[0], values[1])
+        if n_neighbours - first > WORD // 2:
+            for row in range(len(sums)):
+                add_word(sums, row, table, own[row])
+        else:
+            for row in range(len(sums)):
+                add_half(sums, row, table, own[row])
+
+
+@njit(cache=True, error_model="numpy")
+def _copy(weights, turn, first, left, n_neighbours, n_units, block):
+    """Copy the weights of a word's neighbours, a row each; 0 beyond the edges."""
+    side = block.shape[1] // 2
+    block[:] = 0
+    for down in range(0, WORD, side):
+        for across in range(0, 2 * side, side):
+            i, j = first + down, left + across
+            rows, columns = min(side, n_neighbours - i), min(side, n_units - j)
+            if turn and rows == side and columns == side:
+                transpose(weights, j, i, block, down, across)
+                continue
+            for row in range(rows):
+                for column in range(columns):
+                    link = weights[j + column, i + row] if turn else weights[i + row, j + column]
+                    block[down + row, across + column] = link
