@@ -11,10 +11,6 @@ gc.disable()
 try:
     import_brian2()
 
-    from bionet.spiking.without_scipy import import_numba_for_arrays
-
-    import_numba_for_arrays()
-
     from bionet.spiking.conduction import conduction
     from bionet.spiking.device import accuracy, register
     from bionet.spiking.explain import explain

@@ -261,7 +261,7 @@ class TestKernels:
         assert printed[0] == printed[1] == printed[2]
         folder = tmp_path / "cache" / "bionet" / "kernels"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert len(list(folder.glob("kernel_*.py"))) == 1
+        assert len(list(folder.glob("kernel_*"))) == 1
 
 
 def test_what_runs_outside_the_loop_is_said_once():

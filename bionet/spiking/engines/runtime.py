@@ -10,7 +10,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
-from numpy.typing import NDArray
+
+from bionet.spiking.machine_code import address as address
 
 __all__ = (
     "cube",
@@ -151,22 +152,3 @@ def replay(events, indices, bins, last, period, timestep):
         place += 1
     last[0] = place
     events[events.size - 1] = found
-
-
-def address(array: NDArray) -> int:
-    """Return where an array begins.
-
-    Raises
-    ------
-    ValueError
-        If its elements do not lie one after another.
-    """
-    if not array.flags.c_contiguous:
-        raise ValueError(f"an array of shape {array.shape} is not contiguous")
-    return array.__array_interface__["data"][0]
-
-
-def dtype_name(dtype: np.dtype | type | str) -> str:
-    """Return a dtype's name as the printed source has it."""
-    name = np.dtype(dtype).name
-    return "bool_" if name == "bool" else name
