@@ -19,30 +19,30 @@ NOTHING = 1e-30
 # Waking other threads costs more than drawing this many numbers.
 _FEW = 5000
 
-philox4x32 = njit(cache=True, inline="always")(philox.philox4x32)
+philox4x32 = njit(cache=True, inline="always", no_cfunc_wrapper=True)(philox.philox4x32)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, no_cfunc_wrapper=True)
 def words(key, step, index):
     """Return four independent 32-bit words, as uint64, for one (key, step, index)."""
     key, step, index = uint64(key), uint64(step), uint64(index)
     return philox4x32(index & _LOW, index >> _32, step & _LOW, step >> _32, key & _LOW, key >> _32)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, no_cfunc_wrapper=True)
 def bits(key, step, index):
     """Return two independent 64-bit words for one (key, step, index)."""
     w0, w1, w2, w3 = words(key, step, index)
     return (w1 << _32) | w0, (w3 << _32) | w2
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, no_cfunc_wrapper=True)
 def uniform(key, step, index):
     """Return one uniform number in [0, 1), a multiple of 2**-53."""
     return float(bits(key, step, index)[0] >> _11) * _UNIT
 
 
-@njit(cache=True)
+@njit(cache=True, no_cfunc_wrapper=True)
 def normal(key, step, index):
     """Return one standard normal number (Box and Muller 1958; the cosine branch)."""
     a, b = bits(key, step, index)
@@ -50,13 +50,13 @@ def normal(key, step, index):
     return math.sqrt(-2.0 * math.log(u)) * math.cos(2.0 * math.pi * float(b >> _11) * _UNIT)
 
 
-@njit(cache=True)
+@njit(cache=True, no_cfunc_wrapper=True)
 def bernoulli(p, key, step, index):
     """Return True with probability ``p``."""
     return uniform(key, step, index) < p
 
 
-@njit(cache=True)
+@njit(cache=True, no_cfunc_wrapper=True)
 def poisson(rate, key, step, index):
     """Return one Poisson number of mean ``rate``, by inversion outwards from the mode."""
     mode = math.floor(rate)
@@ -80,7 +80,7 @@ def poisson(rate, key, step, index):
     return int(mode)
 
 
-@njit(cache=True)
+@njit(cache=True, no_cfunc_wrapper=True)
 def binomial(n, p, key, step, index):
     """Return the number of successes in ``n`` trials of probability ``p``, by inversion outwards from the mode."""
     if p <= 0.0:

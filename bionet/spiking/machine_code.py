@@ -174,13 +174,38 @@ def _compiled(text: str, kinds: tuple[str, ...], own: Mapping[str, Any]) -> tupl
     flags.nrt, flags.error_model = True, "numpy"
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     typing, target = cpu_target.typing_context, cpu_target.target_context
-    found = compiler.compile_extra(typing, target, names["run"], tuple(arguments), types.void, flags, {})
+    found = compiler.compile_extra(
+        typing, target, names["run"], tuple(arguments), types.void, flags, {}, pipeline_class=_pipeline()
+    )
     # The memory of what is loaded is Numba's own; what is kept is loaded as any other process loads it.
     module = llvm.parse_bitcode(found.library.serialize_using_bitcode()[2])
     needed = sorted(each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm."))
     code = found.library.serialize_using_object_code()[2][0]
     digest = hashlib.sha256(code).hexdigest()
     return {"run": found.fndesc.llvm_func_name, "needed": needed, "digest": digest}, code
+
+
+# Numba's passes that do nothing for printed text: it has no closures, contexts, generators or expressions of arrays.
+_NEEDLESS = {
+    *("WithLifting", "InlineClosureLikes", "MakeFunctionToJitFunction", "RewriteDynamicRaises", "FindLiterallyCalls"),
+    *("LiteralUnroll", "LiteralPropagationSubPipelinePass", "InlineOverloads", "NopythonRewrites"),
+}
+
+
+@cache
+def _pipeline() -> Any:
+    from numba.core.compiler import CompilerBase, DefaultPassBuilder
+    from numba.core.compiler_machinery import PassManager
+
+    class Pipeline(CompilerBase):
+        def define_pipelines(self) -> list[Any]:
+            passes = PassManager("printed text")
+            whole = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            passes.passes = [each for each in whole.passes if each[0].__name__ not in _NEEDLESS]
+            passes.finalize()
+            return [passes]
+
+    return Pipeline
 
 
 class MachineCode:

@@ -7,9 +7,11 @@ that runs a network imports this file otherwise, as it imports Numba.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import types
+from numba.extending import intrinsic
 
-from bionet.variates import bits
+from bionet.spiking.engines.runtime import within
+from bionet.variates import words
 
 # Which pairs of a row fulfil the condition, of ``bionet.spiking.synapse_rows``.
 OTHERS, ITSELF = 1, 2
@@ -18,22 +20,22 @@ _0 = np.uint64(0)
 _1 = np.uint64(1)
 _6 = np.uint64(6)
 _32 = np.uint64(32)
-_58 = np.uint64(58)
 _63 = np.uint64(63)
 _LOW = np.uint64(0xFFFFFFFF)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-# A de Bruijn sequence: multiplied by 2**n, its six highest bits tell n.
-_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
-_PLACE = np.argsort([(0x03F79D71B4CB0A89 << n) % 2**64 >> 58 for n in range(64)])
 
 
-@njit(cache=True, inline="always")
-def _lowest(word):
+@intrinsic
+def _lowest(typing, word):
     """Return the place of the lowest bit that is set."""
-    return _PLACE[(word & (~word + _1)) * _DE_BRUIJN >> _58]
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, False))
+
+    return types.uint64(types.uint64), generate
 
 
-@njit(cache=True)
+@within
 def fill_rows(columns, chosen, first_row, low, high, where, key, marks, blocks):
     """Write the columns of the rows from ``first_row`` on, of each as many as are ``chosen``.
 
@@ -45,7 +47,7 @@ def fill_rows(columns, chosen, first_row, low, high, where, key, marks, blocks):
         # The first column, the number of columns, and the one to leap over (``high`` for none).
         first, count, leap = low, high - low, high
         if where == ITSELF:
-            first, count = row, int(low <= row < high)
+            first, count = row, 1 if low <= row < high else 0
         elif where == OTHERS and low <= row < high:
             count, leap = high - low - 1, row
         # The few are marked, be they those that are taken or those that are not.
@@ -55,9 +57,9 @@ def fill_rows(columns, chosen, first_row, low, high, where, key, marks, blocks):
         uneven = (_LOW + _1 - n) % n if n > _0 else _0
         index = np.int64(0)
         while wanted > 0:
-            a, b = bits(key, row, index)
+            drawn = words(key, row, index)
             index += 1
-            for word in (a & _LOW, a >> _32, b & _LOW, b >> _32):
+            for word in drawn:
                 product = word * n
                 at = product >> _32
                 bit = _1 << (at & _63)
@@ -72,18 +74,18 @@ def fill_rows(columns, chosen, first_row, low, high, where, key, marks, blocks):
                 blocks[place >> 6] |= _1 << np.uint64(place & 63)
         for block in range(count // 4096 + 1):
             while blocks[block] != _0:
-                place = 64 * block + _lowest(blocks[block])
+                place = (np.uint64(block) << _6) + _lowest(blocks[block])
                 blocks[block] &= blocks[block] - _1
                 word = marks[place]
                 marks[place] = _0
                 while word != _0:
-                    column = first + 64 * place + _lowest(word)
-                    columns[end] = column + 1 if column >= leap else column
+                    column = first + np.int64((place << _6) + _lowest(word))
+                    columns[end] = column + (column >= leap)
                     end += 1
                     word &= word - _1
 
 
-@njit(cache=True)
+@within
 def turn(starts, columns, place, out, first):
     """Write the rows of each column, in order, where ``place`` says that the column begins."""
     for row in range(starts.size - 1):
@@ -92,7 +94,7 @@ def turn(starts, columns, place, out, first):
             place[columns[k]] += 1
 
 
-@njit(cache=True)
+@within
 def by_source(through, sources, first_source, place, order):
     """Write the synapses ordered by source, those of one source in the order they come in (a counting sort).
 
@@ -105,7 +107,7 @@ def by_source(through, sources, first_source, place, order):
         place[source] += 1
 
 
-@njit(cache=True)
+@within
 def ordered_column(sources, first_source, place, values, out):
     """Order values by source, without an array of places."""
     for k in range(sources.size):
@@ -114,7 +116,7 @@ def ordered_column(sources, first_source, place, values, out):
         place[source] += 1
 
 
-@njit(cache=True)
+@within
 def count_groups(starts, order, steps, first):
     """Write how many groups there are before each source, of synapses ordered by (source, delay)."""
     n = 0
@@ -125,7 +127,7 @@ def count_groups(starts, order, steps, first):
     first[starts.size - 1] = n
 
 
-@njit(cache=True)
+@within
 def mark_groups(starts, order, steps, begin, delay):
     """Write where each group begins, and its delay."""
     n = 0
@@ -138,7 +140,7 @@ def mark_groups(starts, order, steps, begin, delay):
     begin[n] = order.size
 
 
-@njit(cache=True)
+@within
 def count_owned(order, begin, owner, low, high, part):
     """Write how many synapses before each group have an owner in [low, high)."""
     n = 0
@@ -149,7 +151,7 @@ def count_owned(order, begin, owner, low, high, part):
     part[begin.size - 1] = n
 
 
-@njit(cache=True)
+@within
 def list_owned(order, begin, owner, low, high, found):
     """Write which of the synapses of groups have an owner in [low, high), in order."""
     n = 0
@@ -160,7 +162,7 @@ def list_owned(order, begin, owner, low, high, found):
             n += 1
 
 
-@njit(cache=True)
+@within
 def cut(begin, owner, borders, cuts, ascending):
     """Write where each thread's synapses begin in each group, and where the last one's end.
 

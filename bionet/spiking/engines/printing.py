@@ -78,7 +78,7 @@ class Printer(Operations):
         """Print all of it."""
         body = self.body()
         head = [entry(ARGUMENTS), "    wide()"]
-        head += [f"    m{k} = view(table[{k}], sizes[{k}], {place.dtype})" for place, k in self.places.items()]
+        head += [f"    m{k} = listed(table, sizes, {k}, {place.dtype})" for place, k in self.places.items()]
         head += [f"    {name} = {value}" for name, value in self.constants.items()]
         text = "\n".join([*head, *self.entry, *body, ""])
         return Source(text, list(self.places), self.keys, self.laws, self.counts, self.user_functions, self.hazards)
