@@ -91,12 +91,12 @@ def _function(name: str, kinds: tuple[str, ...]) -> MachineCode:
 
 # What :func:`entry` needs.
 _HEAD = """from numba import float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
-from bionet.spiking.engines.runtime import view
+from bionet.spiking.engines.plain_memory import memory
 """
 
 
 def entry(kinds: Mapping[str, str]) -> str:
-    """Print the head of ``run``: of each array its address and its size, which make it an array again.
+    """Print the head of ``run``: of each array its address and its size, which are memory there.
 
     Parameters
     ----------
@@ -107,11 +107,11 @@ def entry(kinds: Mapping[str, str]) -> str:
     --------
     >>> print(entry({"values": "float64[]", "first": "int64"}))
     def run(values_at, values_size, first):
-        values = view(values_at, values_size, float64)
+        values = memory(values_at, values_size, float64)
     """
     arrays = {name: kind[:-2] for name, kind in kinds.items() if kind.endswith("[]")}
     parameters = ", ".join(f"{name}_at, {name}_size" if name in arrays else name for name in kinds)
-    views = (f"    {name} = view({name}_at, {name}_size, {dtype})" for name, dtype in arrays.items())
+    views = (f"    {name} = memory({name}_at, {name}_size, {dtype})" for name, dtype in arrays.items())
     return "\n".join([f"def run({parameters}):", *views])
 
 
@@ -127,6 +127,7 @@ def environment() -> str:
     here = Path(__file__).parent
     called = (
         "engines/runtime.py",
+        "engines/plain_memory.py",
         "engines/cable.py",
         "functions.py",
         "elementary.py",

@@ -1,16 +1,15 @@
 """What printed source calls beside the functions of the language.
 
-Arrays are made inside compiled code from addresses: one table of numbers is cheaper to hand over than fifty arrays.
+Memory is found inside compiled code by its address: one table of numbers is cheaper to hand over than fifty arrays.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit, types
-from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
+from bionet.spiking.engines.plain_memory import listed, memory, span, view, whole
 from bionet.spiking.machine_code import address as address
 
 #: Compiles what only compiled code calls: what Python would need to call it is half of the work.
@@ -22,55 +21,17 @@ __all__ = (
     "finite",
     "listed",
     "make_refractory",
+    "memory",
     "push_groups",
     "push_sources",
     "replay",
+    "span",
     "square",
     "table_row",
     "view",
+    "whole",
     "wide",
 )
-
-
-@intrinsic
-def view(typing, address, size, dtype):
-    """Return the array of ``size`` elements of a type that begins at an address."""
-    result = types.Array(dtype.dtype, 1, "C")
-
-    def generate(context, builder, signature, arguments):
-        return _viewed(context, builder, result, *arguments[:2])
-
-    return result(types.int64, types.int64, dtype), generate
-
-
-@intrinsic
-def listed(typing, table, sizes, k, dtype):
-    """Return the array whose address and size are number ``k`` of two lists: ``view(table[k], sizes[k], dtype)``.
-
-    A loop has dozens of arrays, and to compile this takes a third of the time.
-    """
-    result = types.Array(dtype.dtype, 1, "C")
-
-    def generate(context, builder, signature, arguments):
-        lists = [make_array(each)(context, builder, value) for each, value in zip(signature.args[:2], arguments[:2])]
-        numbers = [builder.load(builder.gep(each.data, [arguments[2]])) for each in lists]
-        return _viewed(context, builder, result, *numbers)
-
-    return result(table, sizes, types.int64, dtype), generate
-
-
-def _viewed(context, builder, result, address, size):
-    array = make_array(result)(context, builder)
-    itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(result.dtype)))
-    populate_array(
-        array,
-        data=builder.inttoptr(address, array.data.type),
-        shape=cgutils.pack_array(builder, [size]),
-        strides=cgutils.pack_array(builder, [itemsize]),
-        itemsize=itemsize,
-        meminfo=None,
-    )
-    return array._getvalue()
 
 
 @intrinsic
@@ -115,9 +76,9 @@ def finite(values):
 
 
 @within
-def make_refractory(events, n, not_refractory, last_spike, t):
-    """Begin the refractory period of the elements that had an event."""
-    for k in range(n):
+def make_refractory(events, first, end, not_refractory, last_spike, t):
+    """Begin the refractory period of the elements that had the events from number ``first`` to ``end``."""
+    for k in range(first, end):
         not_refractory[events[k]] = False
         last_spike[events[k]] = t[0]
 
