@@ -11,12 +11,14 @@ and llvmlite, and of the processor. Files appear by renaming, so that two proces
 from __future__ import annotations
 
 import ctypes
+import gc
 import hashlib
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -64,7 +66,8 @@ def machine_code(text: str, kinds: tuple[str, ...], own: Mapping[str, Any] | Non
         path = None if own else _place(key)
         known = _read(path)
         if known is None:
-            known = _compiled(text, kinds, own or {})
+            with uncollected():
+                known = _compiled(text, kinds, own or {})
             _keep(path, known)
         _loaded[key] = MachineCode(*known, kinds)
     return _loaded[key]
@@ -158,14 +161,41 @@ _SETTINGS = {
 }
 
 
-def _compiled(text: str, kinds: tuple[str, ...], own: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """Return the names that machine code defines and needs, and the code."""
-    from numba.core import compiler, types
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Let nobody look for garbage where none is made: that takes an eighth of the time of importing or compiling."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@cache
+def import_compiler() -> Any:
+    """Import Numba and what it knows to compile; return its description of this processor."""
     from numba.core.registry import cpu_target
 
     from bionet.spiking.without_scipy import import_numba_for_arrays
 
     import_numba_for_arrays()
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
+    return cpu_target
+
+
+def nothing_is_kept() -> bool:
+    """Tell whether no machine code is on disk, so that something will have to be compiled."""
+    return next((cache_folder() / "kernels").glob("kernel_*.code"), None) is None
+
+
+def _compiled(text: str, kinds: tuple[str, ...], own: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Return the names that machine code defines and needs, and the code."""
+    target = import_compiler()
+    from numba.core import compiler, types
+
     names = {**own, "__name__": "bionet_kernel"}
     exec(compile(text, "<a loop printed by bionet>", "exec"), names)
     arguments: list[Any] = []
@@ -174,11 +204,10 @@ def _compiled(text: str, kinds: tuple[str, ...], own: Mapping[str, Any]) -> tupl
     flags = compiler.Flags()
     flags.nrt, flags.error_model = True, "numpy"
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
-    typing, target = cpu_target.typing_context, cpu_target.target_context
     found = compiler.compile_extra(
-        typing, target, names["run"], tuple(arguments), types.void, flags, {}, pipeline_class=_pipeline()
+        *(target.typing_context, target.target_context, names["run"], tuple(arguments), types.void, flags, {}),
+        pipeline_class=_pipeline(),
     )
-    # The memory of what is loaded is Numba's own; what is kept is loaded as any other process loads it.
     module = llvm.parse_bitcode(found.library.serialize_using_bitcode()[2])
     needed = sorted(each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm."))
     code = found.library.serialize_using_object_code()[2][0]
@@ -225,10 +254,8 @@ class MachineCode:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         if not all(map(llvm.address_of_symbol, names["needed"])):
-            from numba.core.registry import cpu_target
-
             # What Numba brings along, to make arrays within compiled code for example.
-            cpu_target.target_context.refresh()
+            import_compiler()
         machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
