@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit, uint64
 
 from bionet.spiking.elementary import cos, inlined, log, log1p
+from bionet.spiking.engines.plain_memory import scratch
 from bionet.variates import philox4x32
 
 #: What :func:`geometric_gap` gives where no success is in sight.
@@ -131,7 +132,7 @@ def fill_from_table(out, threshold, outcome, key, step, first):
     >>> out.tolist()
     [10.0, 10.0, 10.0, 10.0]
     """
-    words = np.empty(_AT_ONCE, dtype=np.uint64)
+    words = scratch(_AT_ONCE)
     odd = first % 2
     for start in range(-odd, out.size, _AT_ONCE):
         n = min(_AT_ONCE, out.size - start)

@@ -120,6 +120,20 @@ def span(typing, memory, begin, end):
     return memory(memory, types.uint64, types.uint64), generate
 
 
+@intrinsic(prefer_literal=True)
+def scratch(typing, size):
+    """Return memory of ``size`` whole numbers, a constant, that lasts as long as the function at hand."""
+    if not isinstance(size, types.IntegerLiteral):
+        return None
+    result, n = Memory(types.uint64), size.literal_value
+
+    def generate(context, builder, signature, arguments):
+        data = cgutils.alloca_once(builder, context.get_data_type(result.dtype), n)
+        return _packed(context, builder, result, data, context.get_constant(types.int64, n))
+
+    return result(size), generate
+
+
 @intrinsic
 def whole(typing, memory):
     """Return memory as an array of Numba's."""
