@@ -22,135 +22,29 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
 
 import numpy as np
-from numba import njit, prange, uint64
 from numpy.typing import ArrayLike, NDArray
 
 from bionet.errors import InputError
+from bionet.philox import LOW, philox4x32
 
-# The multipliers and Weyl increments of Philox4x32, from [1].
-_M0 = np.uint64(0xD2511F53)
-_M1 = np.uint64(0xCD9E8D57)
-_W0 = np.uint64(0x9E3779B9)
-_W1 = np.uint64(0xBB67AE85)
-_LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 _11 = np.uint64(11)
 _UNIT = 2.0**-53
-# Where a tail of a law ends: far below what a uniform number can tell. The products never reach 0 itself,
-# they stick at the smallest number there is.
+# Where a tail of a law ends, as in ``bionet.variates``.
 _NOTHING = 1e-30
-# Waking other threads costs more than drawing this many numbers.
-_FEW = 5000
+# What is drawn one at a time, in compiled code.
+_COMPILED = ("bernoulli", "binomial", "bits", "normal", "poisson", "uniform", "words")
 
 
-@njit(cache=True, inline="always")
-def philox4x32(c0, c1, c2, c3, k0, k1):
-    """Return the four 32-bit words of Philox4x32-10 (all arguments and results uint64 below 2**32)."""
-    for _ in range(10):
-        p0 = _M0 * c0
-        p1 = _M1 * c2
-        c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _LOW, (p0 >> _32) ^ c3 ^ k1, p0 & _LOW
-        k0 = (k0 + _W0) & _LOW
-        k1 = (k1 + _W1) & _LOW
-    return c0, c1, c2, c3
-
-
-@njit(cache=True, forceinline=True)
-def words(key, step, index):
-    """Return four independent 32-bit words, as uint64, for one (key, step, index)."""
-    key, step, index = uint64(key), uint64(step), uint64(index)
-    return philox4x32(index & _LOW, index >> _32, step & _LOW, step >> _32, key & _LOW, key >> _32)
-
-
-@njit(cache=True, forceinline=True)
-def bits(key, step, index):
-    """Return two independent 64-bit words for one (key, step, index)."""
-    w0, w1, w2, w3 = words(key, step, index)
-    return (w1 << _32) | w0, (w3 << _32) | w2
-
-
-@njit(cache=True, forceinline=True)
-def uniform(key, step, index):
-    """Return one uniform number in [0, 1), a multiple of 2**-53."""
-    return float(bits(key, step, index)[0] >> _11) * _UNIT
-
-
-@njit(cache=True)
-def normal(key, step, index):
-    """Return one standard normal number (Box and Muller 1958; the cosine branch)."""
-    a, b = bits(key, step, index)
-    u = (float(a >> _11) + 1.0) * _UNIT
-    return math.sqrt(-2.0 * math.log(u)) * math.cos(2.0 * math.pi * float(b >> _11) * _UNIT)
-
-
-@njit(cache=True)
-def bernoulli(p, key, step, index):
-    """Return True with probability ``p``."""
-    return uniform(key, step, index) < p
-
-
-@njit(cache=True)
-def poisson(rate, key, step, index):
-    """Return one Poisson number of mean ``rate``, by inversion outwards from the mode."""
-    mode = math.floor(rate)
-    at_mode = math.exp(mode * math.log(rate) - rate - math.lgamma(mode + 1.0)) if rate > 0 else 1.0
-    u = uniform(key, step, index) - at_mode
-    up, down, p_up, p_down = mode, mode, at_mode, at_mode
-    while u >= 0.0 and (p_up > _NOTHING or p_down > _NOTHING):
-        up += 1.0
-        p_up *= rate / up
-        u -= p_up
-        if u < 0.0:
-            return int(up)
-        if down > 0.0:
-            p_down *= down / rate
-            down -= 1.0
-            u -= p_down
-            if u < 0.0:
-                return int(down)
-        else:
-            p_down = 0.0
-    return int(mode)
-
-
-@njit(cache=True)
-def binomial(n, p, key, step, index):
-    """Return the number of successes in ``n`` trials of probability ``p``, by inversion outwards from the mode."""
-    if p <= 0.0:
-        return 0
-    if p >= 1.0:
-        return int(n)
-    odds = p / (1.0 - p)
-    mode = min(math.floor((n + 1.0) * p), float(n))
-    at_mode = math.exp(
-        math.lgamma(n + 1.0)
-        - math.lgamma(mode + 1.0)
-        - math.lgamma(n - mode + 1.0)
-        + mode * math.log(p)
-        + (n - mode) * math.log1p(-p)
-    )
-    u = uniform(key, step, index) - at_mode
-    up, down, p_up, p_down = mode, mode, at_mode, at_mode
-    while u >= 0.0 and (p_up > _NOTHING or p_down > _NOTHING):
-        if up < n:
-            up += 1.0
-            p_up *= odds * (n - up + 1.0) / up
-            u -= p_up
-            if u < 0.0:
-                return int(up)
-        else:
-            p_up = 0.0
-        if down > 0.0:
-            p_down *= down / (odds * (n - down + 1.0))
-            down -= 1.0
-            u -= p_down
-            if u < 0.0:
-                return int(down)
-        else:
-            p_down = 0.0
-    return int(mode)
+def __getattr__(name: str) -> Any:
+    """Return a function for kernels; only who asks for one imports Numba."""
+    if name not in _COMPILED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("bionet.variates"), name)
 
 
 def uniforms(key: int, steps: NDArray) -> NDArray[np.float64]:
@@ -158,11 +52,12 @@ def uniforms(key: int, steps: NDArray) -> NDArray[np.float64]:
 
     Examples
     --------
+    >>> from bionet.random import uniform
     >>> bool(uniforms(1, np.arange(3))[2] == uniform(1, 2, 0))
     True
     """
     steps, low, high = np.asarray(steps).astype(np.uint64), np.uint64(key & 0xFFFFFFFF), np.uint64(key >> 32)
-    w0, w1, _, _ = philox4x32.py_func(np.uint64(0), np.uint64(0), steps & _LOW, steps >> _32, low, high)
+    w0, w1, _, _ = philox4x32(np.uint64(0), np.uint64(0), steps & LOW, steps >> _32, low, high)
     return ((w1 << _32 | w0) >> _11) * _UNIT
 
 
@@ -171,6 +66,7 @@ def binomials(n: int, p: float, key: int, steps: NDArray) -> NDArray[np.int64]:
 
     Examples
     --------
+    >>> from bionet.random import binomial
     >>> bool(binomials(9, 0.3, 1, np.arange(3))[2] == binomial(9, 0.3, 1, 2, 0))
     True
     """
@@ -201,52 +97,11 @@ def binomials(n: int, p: float, key: int, steps: NDArray) -> NDArray[np.int64]:
     return found
 
 
-@njit(cache=True, parallel=True)
-def _fill_uniform(out, key, step):
-    if out.size < _FEW:
-        for index in range(out.size):
-            out[index] = uniform(key, step, index)
-        return
-    for index in prange(out.size):
-        out[index] = uniform(key, step, index)
-
-
-@njit(cache=True, parallel=True)
-def _fill_normal(out, key, step):
-    if out.size < _FEW:
-        for index in range(out.size):
-            out[index] = normal(key, step, index)
-        return
-    for index in prange(out.size):
-        out[index] = normal(key, step, index)
-
-
-@njit(cache=True, parallel=True)
-def _fill_poisson(out, rate, key, step):
-    if out.size < _FEW:
-        for index in range(out.size):
-            out[index] = poisson(rate[index], key, step, index)
-        return
-    for index in prange(out.size):
-        out[index] = poisson(rate[index], key, step, index)
-
-
-@njit(cache=True, parallel=True)
-def _fill_binomial(out, n, p, key, step):
-    if out.size < _FEW:
-        for index in range(out.size):
-            out[index] = binomial(n[index], p[index], key, step, index)
-        return
-    for index in prange(out.size):
-        out[index] = binomial(n[index], p[index], key, step, index)
-
-
 def _make_key(seed: int, name: str) -> int:
     """Mix the seed and the stream's name into one 64-bit key, with Philox itself: the first word of `bits`."""
     digest = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
     words = (digest & 0xFFFFFFFF, digest >> 32, 0, 0, seed & 0xFFFFFFFF, seed >> 32)
-    # As Python: for one number nothing need be compiled, or loaded.
-    w0, w1, _, _ = philox4x32.py_func(*map(np.uint64, words))
+    w0, w1, _, _ = philox4x32(*map(np.uint64, words))
     return int((w1 << _32) | w0)
 
 
@@ -300,13 +155,17 @@ class Stream:
     def uniform(self, size: int | tuple[int, ...], step: int = 0) -> NDArray[np.float64]:
         """Draw from [0, 1), shape ``size``."""
         out = np.empty(size)
-        _fill_uniform(out.reshape(-1), np.uint64(self.key), np.uint64(step))
+        from bionet.variates import fill_uniform
+
+        fill_uniform(out.reshape(-1), np.uint64(self.key), np.uint64(step))
         return out
 
     def normal(self, size: int | tuple[int, ...], step: int = 0) -> NDArray[np.float64]:
         """Draw from the standard normal law, shape ``size``."""
         out = np.empty(size)
-        _fill_normal(out.reshape(-1), np.uint64(self.key), np.uint64(step))
+        from bionet.variates import fill_normal
+
+        fill_normal(out.reshape(-1), np.uint64(self.key), np.uint64(step))
         return out
 
     def bernoulli(self, p: ArrayLike, step: int = 0) -> NDArray[np.bool_]:
@@ -318,7 +177,9 @@ class Stream:
         """Draw counts of mean ``rate`` (dimensionless, at most 1e9), in the shape of ``rate``."""
         rate = _law("rate", rate, 1e9)
         out = np.empty(rate.shape, dtype=np.int64)
-        _fill_poisson(out.reshape(-1), rate.reshape(-1), np.uint64(self.key), np.uint64(step))
+        from bionet.variates import fill_poisson
+
+        fill_poisson(out.reshape(-1), rate.reshape(-1), np.uint64(self.key), np.uint64(step))
         return out
 
     def binomial(self, n: ArrayLike, p: ArrayLike, step: int = 0) -> NDArray[np.int64]:
@@ -328,7 +189,9 @@ class Stream:
             raise InputError(f"Stream.n: got {n[n % 1.0 > 0].flat[0]}; expected whole numbers of trials, such as 10")
         out = np.empty(n.shape, dtype=np.int64)
         flat = np.ascontiguousarray(n).reshape(-1), np.ascontiguousarray(p).reshape(-1)
-        _fill_binomial(out.reshape(-1), *flat, np.uint64(self.key), np.uint64(step))
+        from bionet.variates import fill_binomial
+
+        fill_binomial(out.reshape(-1), *flat, np.uint64(self.key), np.uint64(step))
         return out
 
     def permutation(self, n: int, step: int = 0) -> NDArray[np.intp]:

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "bionet").rglob("*.py"))
 FLOORS = (
-    {"errors"},
+    {"errors", "philox"},
+    {"variates"},
     {"random", "parameters", "progress", "cache", "brian"},
     {"kernels", "datasets", "coding", "metrics"},
     {"results"},
@@ -23,7 +24,7 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 ROOMS = {
     "brian2": ("spiking/", "hebbian/spike_timing.py", "bridges/"),
-    "numba": ("kernels/cpu/", "spiking/", "random.py"),
+    "numba": ("kernels/cpu/", "spiking/", "variates.py"),
     "cupy": ("kernels/gpu/", "spiking/engines/cuda.py"),
     "torch": ("rate/", "bridges/"),
     "h5py": ("results/",),

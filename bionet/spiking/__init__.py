@@ -11,13 +11,14 @@ gc.disable()
 try:
     import_brian2()
 
-    from bionet.spiking.without_scipy import import_numba_for_arrays
-
-    import_numba_for_arrays()
-
     from bionet.spiking.conduction import conduction
     from bionet.spiking.device import accuracy, register
     from bionet.spiking.explain import explain
+    from bionet.spiking.machine_code import import_compiler, nothing_is_kept
+
+    if nothing_is_kept():
+        # It will be needed soon; what is imported later is looked through as long as the process lives.
+        import_compiler()
 finally:
     if _collecting:
         gc.enable()

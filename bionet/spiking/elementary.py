@@ -33,7 +33,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-inlined = njit(cache=True, forceinline=True, error_model="numpy")
+inlined = njit(cache=True, forceinline=True, error_model="numpy", no_cfunc_wrapper=True)
 
 # Added to a double below 2**51, it leaves the nearest whole number in the lowest bits.
 _ROUND = 1.5 * 2.0**52

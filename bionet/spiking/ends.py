@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bionet.spiking.machine_code import call
 
 # Elements that NumPy is given at a time.
 _PART = 1 << 13
@@ -34,15 +35,6 @@ def narrowest(n: int) -> type:
     (<class 'numpy.uint16'>, <class 'numpy.int32'>)
     """
     return np.uint16 if n <= 1 << 16 else np.int32
-
-
-@njit(cache=True)
-def _turn(starts, columns, place, out, first):
-    """Write the rows of each column, in order, where ``place`` says that the column begins."""
-    for row in range(starts.size - 1):
-        for k in range(starts[row], starts[row + 1]):
-            out[place[columns[k]]] = row + first
-            place[columns[k]] += 1
 
 
 def number_of_each(indices: NDArray, n: int, first: int = 0) -> NDArray:
@@ -117,7 +109,7 @@ class Ends:
             return cls(starts, targets, True, first[0], n_targets)
         turned = _starts(number_of_each(columns, size[0]))
         targets = np.empty(columns.size, narrowest(n_targets))
-        _turn(starts, columns, turned[:-1].copy(), targets, first[1])
+        call("turn", starts, columns, turned[:-1].copy(), targets, first[1])
         return cls(turned, targets, False, first[0], n_targets)
 
     @property
@@ -136,7 +128,7 @@ class Ends:
             last = self.first_source + self.starts.size - 1
             return np.repeat(np.arange(self.first_source, last, dtype=np.int32), self.n_outgoing)
         found = np.empty(self.targets.size, np.int32)
-        _turn(self.starts, self.targets, _starts(self.n_incoming)[:-1], found, self.first_source)
+        call("turn", self.starts, self.targets, _starts(self.n_incoming)[:-1], found, self.first_source)
         return found
 
     def ordered_targets(self) -> NDArray:

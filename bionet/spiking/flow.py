@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 import bionet.spiking.program as p
 from bionet.spiking.expressions import FLOAT, Binary, Call, Name, Node, Number, Unary, names, walk
-from bionet.spiking.functions import FUNCTIONS
 
 ONE = Number(1.0, FLOAT)
 #: The names under which a flow's code computes what belongs to no variable.
@@ -321,6 +320,9 @@ _OPERATORS = {
 def _called(function: p.Function, arguments: list, values: Mapping[str, NDArray | float], constants: p.Program):
     match function:
         case p.Elementary(name):
+            # Many networks need none of them, nor Numba for it.
+            from bionet.spiking.functions import FUNCTIONS
+
             return np.vectorize(FUNCTIONS[name])(*arguments)
         case p.UserFunction(_, python):
             return np.vectorize(python)(*arguments)

@@ -9,8 +9,6 @@ from math import inf
 from pathlib import Path
 from statistics import median
 
-from numba.core import config
-
 import bionet.spiking.program as p
 from bionet.spiking.engines.sharing import ALONE, OWN, Sharing
 from bionet.spiking.explanation import update_cost
@@ -105,9 +103,13 @@ def free_cores() -> int:
 
     Numba takes what the process may use, or fewer if ``NUMBA_NUM_THREADS`` says so.
     """
-    usable = config.NUMBA_NUM_THREADS
+    usable = _usable()
     idle = round((os.cpu_count() or usable) - _others())
     return max(1, min(usable, idle, *(int(_allotted(each)) for each in control_groups("cpu"))))
+
+
+def _usable() -> int:
+    return int(os.environ.get("NUMBA_NUM_THREADS") or len(os.sched_getaffinity(0)))
 
 
 def _others() -> float:

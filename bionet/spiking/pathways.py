@@ -12,13 +12,14 @@ from collections.abc import Hashable
 from itertools import pairwise
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from bionet.spiking.ends import Side, parts, row_starts, targets_by_source
+from bionet.spiking.machine_code import call
 
 #: Reads better than its absence: a ring row never has fewer places than this.
 _FEW = 64
+_NONE = np.empty(0, np.int32)
 
 
 def _ascending(values: NDArray | Side) -> bool:
@@ -35,97 +36,53 @@ def _steps(delays: NDArray, dt: float) -> NDArray:
     return steps
 
 
-@njit(cache=True)
-def by_source(sources, first_source, starts):
-    """Return the synapses ordered by source, those of one source by number (a counting sort)."""
-    place = starts[:-1].copy()
+def by_source(sources: NDArray, first_source: int, starts: NDArray, through: NDArray | None = None) -> NDArray:
+    """Return the synapses ordered by source, those of one source as they come.
+
+    Parameters
+    ----------
+    sources : int array, shape (n_synapses,)
+    first_source : int
+    starts : int array, shape (n_sources + 1,)
+        Where the synapses of each source begin.
+    through : int32 array, shape (n_synapses,), optional
+        The order in which synapses come; if absent, by number.
+
+    Returns
+    -------
+    int32 array, shape (n_synapses,)
+    """
     order = np.empty(sources.size, np.int32)
-    for k in range(sources.size):
-        source = sources[k] - first_source
-        order[place[source]] = k
-        place[source] += 1
+    call("by_source", _NONE if through is None else through, sources, first_source, starts[:-1].copy(), order)
     return order
 
 
-@njit(cache=True)
-def _column(sources, first_source, starts, values, out):
-    """Order values by source, without an array of places."""
-    place = starts[:-1].copy()
-    for k in range(sources.size):
-        source = sources[k] - first_source
-        out[place[source]] = values[k]
-        place[source] += 1
+def _groups(starts: NDArray, order: NDArray, steps: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Return the groups of synapses ordered by (source, delay): first of each source, start, delay."""
+    first = np.empty(starts.size, np.int32)
+    call("count_groups", starts, order, steps, first)
+    begin, delay = np.empty(first[-1] + 1, np.int32), np.empty(first[-1], np.int32)
+    call("mark_groups", starts, order, steps, begin, delay)
+    return first, begin, delay
 
 
-@njit(cache=True)
-def _groups(starts, order, steps):
-    """Order each source's synapses by delay, and return the groups: first of each source, start, delay."""
-    n_sources = starts.size - 1
-    first = np.empty(n_sources + 1, np.int32)
-    begin = np.empty(order.size + 1, np.int32)
-    delay = np.empty(order.size, np.int32)
-    n = 0
-    for source in range(n_sources):
-        first[source] = n
-        row = order[starts[source] : starts[source + 1]]
-        if row.size == 0:
-            continue
-        ascending = True
-        for k in range(1, row.size):
-            if steps[row[k]] < steps[row[k - 1]]:
-                ascending = False
-                break
-        if not ascending:
-            row[:] = row[np.argsort(steps[row], kind="mergesort")]
-        last = np.int32(-1)
-        for k in range(row.size):
-            if steps[row[k]] != last:
-                last = steps[row[k]]
-                begin[n] = starts[source] + k
-                delay[n] = last
-                n += 1
-    first[n_sources] = n
-    begin[n] = order.size
-    return first, begin[: n + 1].copy(), delay[:n].copy()
-
-
-@njit(cache=True)
-def _owned(order, groups, begin, owner, low, high):
+def _owned(order: NDArray, begin: NDArray, owner: NDArray, low: int, high: int) -> tuple[NDArray, NDArray]:
     """Return which of the synapses of groups have an owner in [low, high), in order, and where each group begins."""
-    part = np.empty(groups + 1, np.int32)
-    n = 0
-    for k in range(begin[groups]):
-        n += low <= owner[order[k] if order.size else k] < high
-    found = np.empty(n, np.int32)
-    n = 0
-    for group in range(groups):
-        part[group] = n
-        for k in range(begin[group], begin[group + 1]):
-            synapse = order[k] if order.size else k
-            if low <= owner[synapse] < high:
-                found[n] = synapse
-                n += 1
-    part[groups] = n
+    part = np.empty(begin.size, np.int32)
+    call("count_owned", order, begin, owner, low, high, part)
+    found = np.empty(part[-1], np.int32)
+    call("list_owned", order, begin, owner, low, high, found)
     return found, part
 
 
-@njit(cache=True)
-def _cuts(begin, owner, borders):
+def _cuts(begin: NDArray, owner: NDArray, borders: list[int]) -> NDArray | None:
     """Return where each thread's synapses begin in each group, and where the last one's end.
 
-    Nothing if owners do not ascend in every group.
+    None if owners do not ascend in every group.
     """
-    cuts = np.empty((borders.size, begin.size - 1), np.int32)
-    for group in range(begin.size - 1):
-        place, end = begin[group], begin[group + 1]
-        for k in range(place + 1, end):
-            if owner[k] < owner[k - 1]:
-                return cuts[:0]
-        for thread in range(borders.size):
-            while place < end and owner[place] < borders[thread]:
-                place += 1
-            cuts[thread, group] = place
-    return cuts
+    cuts, ascending = np.empty((len(borders), begin.size - 1), np.int32), np.ones(1, np.int64)
+    call("cut", begin, owner, np.array(borders, np.int64), cuts, ascending)
+    return cuts if ascending[0] else None
 
 
 class SpikeQueue:
@@ -218,7 +175,8 @@ class SpikeQueue:
     def _ordered(self, values: NDArray, dtype: str) -> NDArray:
         if self._order is None:
             column = np.empty(values.size, dtype)
-            _column(np.asarray(self._sources), self.source_start, self.begin, values, column)
+            place = self.begin[:-1].copy()
+            call("ordered_column", np.asarray(self._sources), self.source_start, place, values, column)
         elif self.in_order:
             column = values.astype(dtype)
         else:
@@ -273,7 +231,9 @@ class SpikeQueue:
             longest = int(steps[0]) if steps.size else 0
             self._make_ring(longest + 1, self.n_sources, longest, 0)
         else:
-            self._order = by_source(np.asarray(sources), self.source_start, starts)
+            delayed = by_source(steps, 0, row_starts(steps, 0, int(steps.max()) + 1))
+            self._order = by_source(np.asarray(sources), self.source_start, starts, delayed)
+            del delayed
             self.first, self.begin, self.delay = _groups(starts, self._order, steps)
             self.in_order = _ascending(self._order)
             if self.in_order:
@@ -378,8 +338,8 @@ class SpikeQueue:
         if not self.homogeneous or column is None or owner is None:
             return []
         known = column[0] in self._columns
-        cuts = _cuts(self.begin, self.column(column[0], owner, column[1]), np.array(borders))
-        if not cuts.size:
+        cuts = _cuts(self.begin, self.column(column[0], owner, column[1]), borders)
+        if cuts is None:
             if not known:
                 del self._columns[column[0]]
             return []
@@ -400,7 +360,7 @@ class SpikeQueue:
     def _part(self, owner: NDArray, low: int, high: int) -> SpikeQueue:
         part = SpikeQueue(self.source_start, self.source_end)
         part.homogeneous, part.in_order, part.dt = self.homogeneous, False, self.dt
-        part._order, part.begin = _owned(self.order, self.begin.size - 1, self.begin, owner, low, high)
+        part._order, part.begin = _owned(self.order, self.begin, owner, low, high)
         most = 0
         if not self.homogeneous:
             here = np.diff(part.begin) > 0

@@ -14,12 +14,9 @@ import numpy as np
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
 from brian2.units.fundamentalunits import Quantity
-from numba import float64, njit, types
-
-from bionet.spiking.functions import FUNCTIONS
 
 # What a script finds under these names after "from brian2 import *" looks at units.
-_LANGUAGE = {id(each.pyfunc): FUNCTIONS[name] for name, each in DEFAULT_FUNCTIONS.items() if name in FUNCTIONS}
+_LANGUAGE = {id(each.pyfunc): name for name, each in DEFAULT_FUNCTIONS.items() if each.stateless}
 _BUILTINS = {"abs", "bool", "float", "int", "len", "max", "min", "pow", "range", "round"}
 _MODULES = {"math", "numpy"}
 _compiled: dict[Hashable, Callable[..., float]] = {}
@@ -74,6 +71,8 @@ def plain_function(function: Any) -> Callable[..., float] | None:
 
 
 def _compile(function: FunctionType) -> Callable[..., float] | None:
+    from numba import float64, njit, types
+
     code = function.__code__
     try:
         cells = tuple(CellType(_plain(cell.cell_contents)) for cell in function.__closure__ or ())
@@ -193,6 +192,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Quantity):
         return float(value) if value.ndim == 0 else np.asarray(value)
     if id(value) in _LANGUAGE:
-        return _LANGUAGE[id(value)]
+        # Who has functions of their own needs Numba; many do not.
+        from bionet.spiking.functions import FUNCTIONS
+
+        return FUNCTIONS[_LANGUAGE[id(value)]]
     value = getattr(value, "_orig_func", value)
     return plain_function(value) or value if isinstance(value, FunctionType) else value

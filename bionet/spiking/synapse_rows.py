@@ -17,84 +17,16 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from bionet.random import Stream, binomials, bits, uniforms
+from bionet.random import Stream, binomials, uniforms
 from bionet.spiking.ends import Ends, narrowest
+from bionet.spiking.machine_code import call
 
 # Which pairs of a row fulfil the condition: all, those with i != j, the one with i == j.
 EVERY, OTHERS, ITSELF = 0, 1, 2
 # Pairs that are drawn at a time.
 _AT_ONCE = 1 << 13
-
-_0 = np.uint64(0)
-_1 = np.uint64(1)
-_6 = np.uint64(6)
-_32 = np.uint64(32)
-_58 = np.uint64(58)
-_63 = np.uint64(63)
-_LOW = np.uint64(0xFFFFFFFF)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-# A de Bruijn sequence: multiplied by 2**n, its six highest bits tell n.
-_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
-_PLACE = np.argsort([(0x03F79D71B4CB0A89 << n) % 2**64 >> 58 for n in range(64)])
-
-
-@njit(cache=True, inline="always")
-def _lowest(word):
-    """Return the place of the lowest bit that is set."""
-    return _PLACE[(word & (~word + _1)) * _DE_BRUIJN >> _58]
-
-
-@njit(cache=True)
-def _fill(columns, chosen, first_row, low, high, where, key, marks, blocks):
-    """Write the columns of the rows from ``first_row`` on, of each as many as are ``chosen``.
-
-    ``marks`` has a bit for each column, and ``blocks`` one for each word of ``marks`` that is not zero; both are zero.
-    """
-    end = 0
-    for k in range(chosen.size):
-        row = first_row + k
-        # The first column, the number of columns, and the one to leap over (``high`` for none).
-        first, count, leap = low, high - low, high
-        if where == ITSELF:
-            first, count = row, int(low <= row < high)
-        elif where == OTHERS and low <= row < high:
-            count, leap = high - low - 1, row
-        # The few are marked, be they those that are taken or those that are not.
-        few = 2 * chosen[k] <= count
-        wanted = chosen[k] if few else count - chosen[k]
-        n = np.uint64(count)
-        uneven = (_LOW + _1 - n) % n if n > _0 else _0
-        index = np.int64(0)
-        while wanted > 0:
-            a, b = bits(key, row, index)
-            index += 1
-            for word in (a & _LOW, a >> _32, b & _LOW, b >> _32):
-                product = word * n
-                at = product >> _32
-                bit = _1 << (at & _63)
-                if wanted > 0 and product & _LOW >= uneven and not marks[at >> _6] & bit:
-                    marks[at >> _6] |= bit
-                    blocks[at >> _6 >> _6] |= _1 << (at >> _6 & _63)
-                    wanted -= 1
-        if not few:
-            for place in range(count // 64 + 1):
-                left = count - 64 * place
-                marks[place] = ~marks[place] & (_ALL if left >= 64 else (_1 << np.uint64(left)) - _1)
-                blocks[place >> 6] |= _1 << np.uint64(place & 63)
-        for block in range(count // 4096 + 1):
-            while blocks[block] != _0:
-                place = 64 * block + _lowest(blocks[block])
-                blocks[block] &= blocks[block] - _1
-                word = marks[place]
-                marks[place] = _0
-                while word != _0:
-                    column = first + 64 * place + _lowest(word)
-                    columns[end] = column + 1 if column >= leap else column
-                    end += 1
-                    word &= word - _1
 
 
 @dataclass(frozen=True)
@@ -193,7 +125,8 @@ class Rows:
             last = max(int(np.searchsorted(ends, begin + _AT_ONCE, "right")), first + 1)
             end = int(ends[last - 1])
             found = np.empty(end - begin, np.int32)
-            _fill(found, chosen[first:last], first, self.low, self.high, self.where, key, marks, blocks)
+            some = chosen[first:last]
+            call("fill_rows", found, some, first, self.low, self.high, self.where, key, marks, blocks)
             found = found if self.copies == 1 else np.repeat(found, self.copies)
             yield slice(first, last), slice(begin * self.copies, end * self.copies), found
             first, begin = last, end

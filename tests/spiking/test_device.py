@@ -239,6 +239,7 @@ class TestKernels:
         script.write_text(
             textwrap.dedent(
                 """
+                import sys
                 from brian2 import *
                 import bionet.spiking
                 set_device("bionet")
@@ -246,10 +247,11 @@ class TestKernels:
                 monitor = SpikeMonitor(group)
                 run(30*ms)
                 print(monitor.t_[:].tolist())
+                print("numba" in sys.modules, file=sys.stderr)
                 """
             )
         )
-        printed = []
+        printed, compiled = [], []
         for place, writable in ((tmp_path / "cache", True), (tmp_path / "cache", True), (tmp_path / "file", False)):
             if not writable:
                 place.write_text("no folder")
@@ -258,10 +260,12 @@ class TestKernels:
                 [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
             )
             printed.append(done.stdout)
+            compiled.append(done.stderr.split()[-1])
         assert printed[0] == printed[1] == printed[2]
+        assert compiled == ["True", "False", "True"]
         folder = tmp_path / "cache" / "bionet" / "kernels"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert len(list(folder.glob("kernel_*.py"))) == 1
+        assert len(list(folder.glob("kernel_*"))) == 1
 
 
 def test_what_runs_outside_the_loop_is_said_once():

@@ -16,15 +16,14 @@ from bionet.errors import InputError
 from bionet.random import Stream
 from bionet.spiking.draws import (
     NEVER,
-    binomial_table,
     bits,
     fill_from_table,
     from_table,
     geometric_gap,
     normal,
-    poisson_table,
     uniform,
 )
+from bionet.spiking.tables import binomial_table, poisson_table
 from tests.test_random import ERROR, SEEDS, chi_square
 
 

@@ -386,7 +386,7 @@ def test_as_many_threads_as_pay(n, more, n_cores, number, reason, monkeypatch):
 
 
 def test_cores_are_those_that_others_leave(monkeypatch, tmp_path):
-    monkeypatch.setattr(how_many_threads.config, "NUMBA_NUM_THREADS", 8)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "8")
     monkeypatch.setattr("os.cpu_count", lambda: 16)
     monkeypatch.setattr("os.getloadavg", lambda: (1.0, 0.0, 0.0))
     monkeypatch.setattr(how_many_threads, "control_groups", lambda controller: [tmp_path])

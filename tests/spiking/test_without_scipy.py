@@ -5,7 +5,9 @@ import sys
 
 SCRIPT = """
 import sys
-import bionet.spiking
+from bionet.spiking.machine_code import import_compiler
+
+import_compiler()
 from numba import njit
 from numba.np import arraymath, linalg
 import numpy as np

@@ -1,4 +1,4 @@
-r"""The cable equation on a branching neuron: one implicit step of all its compartments, and its place in the loop.
+r"""The cable equation on a branching neuron: one implicit step of all its compartments.
 
 For compartment i of area A, capacitance C, membrane conductance g and current I at v = 0 (per area), with conductances
 G to its neighbours,
@@ -17,31 +17,9 @@ Hines M (1984). Efficient computation of branched nerve equations. Int J Biomed 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from numba import njit
 
-import bionet.spiking.program as p
-
-if TYPE_CHECKING:
-    from bionet.spiking.engines.operations import Operations
-
 __all__ = ("diffuse",)
-
-
-def print_diffusion(text: Operations, each: p.Diffuse) -> None:
-    """Print a loop over compartments for their conductances and currents, and the step that follows."""
-    text.scalars(each.code)
-    with text.block(f"for i in range(uint64({text.constant(each.n)})):"):
-        text.elements(each.code, "i")
-        text.add(f"{text.array(each.conductance)}[i] = {text.local('_gtot')}")
-        text.add(f"{text.array(each.current)}[i] = {text.local('_I0')}")
-    numbers = (each.v, each.charging, each.capacitance, each.area, each.conductance, each.current)
-    membrane = ", ".join(text.array(number) for number in numbers)
-    points = ", ".join(text.indices(number) for number in (each.compartment, each.parent))
-    text.add(
-        f"diffuse({membrane}, {text.array(each.dt)}[0], {points}, {text.array(each.toward)}, {text.array(each.work)})"
-    )
 
 
 @njit(cache=True, error_model="numpy")

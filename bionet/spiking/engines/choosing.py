@@ -16,6 +16,7 @@ from bionet.spiking.engines.printing import Source
 from bionet.spiking.engines.text import Layout
 from bionet.spiking.flow import NotLinearError
 from bionet.spiking.linear_step import LinearStep, linear_steps
+from bionet.spiking.machine_code import MachineCode
 from bionet.spiking.pathways import SpikeQueue
 from bionet.spiking.silence import Silence, silence
 
@@ -36,7 +37,7 @@ class Loop:
     """A compiled loop and the addresses that it needs."""
 
     source: Source
-    kernel: Callable[..., None]
+    kernel: MachineCode
     table: NDArray
     sizes: NDArray
 

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 import bionet.spiking.engines.printing as printing
 import bionet.spiking.program as p
 from bionet.random import Stream
-from bionet.spiking.draws import binomial_table
 from bionet.spiking.engines.choosing import Waiting
 from bionet.spiking.engines.joining import narrow_indices, pieces
 from bionet.spiking.engines.kernels import compiled
 from bionet.spiking.engines.operations import BLOCK, FIRST_MONITOR
-from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import LAW, Layout, Place
+from bionet.spiking.machine_code import MachineCode, address
 from bionet.spiking.pathways import SpikeQueue
+from bionet.spiking.tables import binomial_table
 
 #: Seconds between two returns to Python.
 _BREATH = 0.1
@@ -102,6 +102,7 @@ class Grid:
         self.pieces, self.profile = pieces(program, profile), profile
         self.times: dict[str, float] = {}
         self.kernel = compiled(self.source)
+        self.calls: dict[MachineCode, Callable[[], None]] = {}
         n_keys = self.source.n_keys
         self.keys = np.array([Stream(randomness.seed, f"grid/{k}").key for k in range(n_keys)], np.uint64)
         self.laws = [dict(zip(LAW, binomial_table(law.n, law.p), strict=True)) for law in self.source.laws]
@@ -258,7 +259,10 @@ class Grid:
         kernel, table, sizes = self.kernel, self.table, self.sizes
         if segment == printing.WHOLE_STEPS and self.waiting is not None and (loop := self.waiting.loop) is not None:
             kernel, table, sizes = loop.kernel, loop.table, loop.sizes
-        kernel(table, sizes, self.program.floats, self.program.integers, self.control, self.keys)
+        if kernel not in self.calls:
+            rest = self.program.floats, self.program.integers, self.control, self.keys
+            self.calls[kernel] = kernel.bound(table, sizes, *rest)
+        self.calls[kernel]()
 
     def _decide(self, limit: int) -> int:
         """Let it be decided who waits; return how many steps that is good for."""

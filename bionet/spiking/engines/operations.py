@@ -91,7 +91,7 @@ class Operations(Text):
         self.add(f"{events}[uint64({self.constant(each.n)})] = found")
         if each.not_refractory is not None and each.last_spike is not None and each.t is not None:
             arrays = ", ".join(self.array(number) for number in (each.not_refractory, each.last_spike, each.t))
-            self.add(f"make_refractory({events}, found, {arrays})")
+            self.add(f"make_refractory({events}, uint64(0), found, {arrays})")
 
     def drawn_threshold(self, each: p.Threshold, hazard: Node) -> None:
         """Print a threshold ``rand() < hazard``, for a hazard that stays as it is.
@@ -261,3 +261,16 @@ class Operations(Text):
         with self.block(f"for i in range(uint64({self.constant(each.n)})):"):
             self.elements(each.code, "i")
             self.add(f"{target}[{index}[i]] += {self.name(each.code, '_synaptic_var')}")
+
+    def diffuse(self, each: p.Diffuse) -> None:
+        """Print a loop over compartments for their conductances and currents, and the step that follows."""
+        self.scalars(each.code)
+        with self.block(f"for i in range(uint64({self.constant(each.n)})):"):
+            self.elements(each.code, "i")
+            self.add(f"{self.array(each.conductance)}[i] = {self.local('_gtot')}")
+            self.add(f"{self.array(each.current)}[i] = {self.local('_I0')}")
+        numbers = (each.v, each.charging, each.capacitance, each.area, each.conductance, each.current)
+        membrane = ", ".join(f"whole({self.array(number)})" for number in numbers)
+        points = ", ".join(f"whole({self.indices(number)})" for number in (each.compartment, each.parent))
+        rest = ", ".join(f"whole({self.array(number)})" for number in (each.toward, each.work))
+        self.add(f"diffuse({membrane}, {self.array(each.dt)}[0], {points}, {rest})")

@@ -10,16 +10,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import bionet.spiking.program as p
-from bionet.spiking.engines.cable import print_diffusion
 from bionet.spiking.engines.joining import joined, pieces
 from bionet.spiking.engines.operations import FIRST_MONITOR, Operations
 from bionet.spiking.engines.text import Layout, Place
+from bionet.spiking.machine_code import entry
 
 #: What an engine asks for in ``control``, and what it finds there.
 SEGMENT, LIMIT, STOP_CLOCKS, STATUS, STEPS, DRAW, TICK = range(7)
 #: Why the loop came back.
 DONE, OUTSIDE, ROOM, ENOUGH, UNSOUND = range(5)
 WHOLE_STEPS, NOTHING = -1, -2
+#: What the loop is handed, and of which kind.
+ARGUMENTS = {
+    **{"table": "int64[]", "sizes": "int64[]", "floats": "float64[]", "integers": "int64[]"},
+    **{"control": "int64[]", "keys": "uint64[]"},
+}
 #: Every so many steps the state is looked at.
 LOOK = 128
 
@@ -72,8 +77,8 @@ class Printer(Operations):
     def print(self) -> Source:
         """Print all of it."""
         body = self.body()
-        head = ["def run(table, sizes, floats, integers, control, keys):", "    wide()"]
-        head += [f"    m{k} = view(table[{k}], sizes[{k}], {place.dtype})" for place, k in self.places.items()]
+        head = [entry(ARGUMENTS), "    wide()"]
+        head += [f"    m{k} = listed(table, sizes, {k}, {place.dtype})" for place, k in self.places.items()]
         head += [f"    {name} = {value}" for name, value in self.constants.items()]
         text = "\n".join([*head, *self.entry, *body, ""])
         return Source(text, list(self.places), self.keys, self.laws, self.counts, self.user_functions, self.hazards)
@@ -217,4 +222,4 @@ class Printer(Operations):
             case p.Sum():
                 self.sum(each)
             case p.Diffuse():
-                print_diffusion(self, each)
+                self.diffuse(each)

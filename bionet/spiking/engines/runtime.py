@@ -1,53 +1,37 @@
 """What printed source calls beside the functions of the language.
 
-Arrays are made inside compiled code from addresses: one table of numbers is cheaper to hand over than fifty arrays.
+Memory is found inside compiled code by its address: one table of numbers is cheaper to hand over than fifty arrays.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
-from numpy.typing import NDArray
+from numba import njit
 
 from bionet.kernels.cpu.vectors import wide
+from bionet.spiking.engines.plain_memory import listed, memory, span, view, whole
+from bionet.spiking.machine_code import address as address
+
+#: Compiles what only compiled code calls: what Python would need to call it is half of the work.
+within = njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 __all__ = (
     "cube",
     "events_within",
     "finite",
+    "listed",
     "make_refractory",
+    "memory",
     "push_groups",
     "push_sources",
     "replay",
+    "span",
     "square",
     "table_row",
     "view",
+    "whole",
     "wide",
 )
-
-
-@intrinsic
-def view(typing, address, size, dtype):
-    """Return the array of ``size`` elements of a type that begins at an address."""
-    result = types.Array(dtype.dtype, 1, "C")
-
-    def generate(context, builder, signature, arguments):
-        array = make_array(result)(context, builder)
-        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(result.dtype)))
-        populate_array(
-            array,
-            data=builder.inttoptr(arguments[0], array.data.type),
-            shape=cgutils.pack_array(builder, [arguments[1]]),
-            strides=cgutils.pack_array(builder, [itemsize]),
-            itemsize=itemsize,
-            meminfo=None,
-        )
-        return array._getvalue()
-
-    return result(types.int64, types.int64, dtype), generate
 
 
 @njit(inline="always")
@@ -68,7 +52,7 @@ def table_row(t, epsilon, k, rows):
     return np.uint64(min(max(int(np.rint(t / epsilon) / k), 0), rows - 1))
 
 
-@njit(cache=True)
+@within
 def finite(values):
     """Return whether no number is NaN or infinite."""
     bad = False
@@ -77,15 +61,15 @@ def finite(values):
     return not bad
 
 
-@njit(cache=True)
-def make_refractory(events, n, not_refractory, last_spike, t):
-    """Begin the refractory period of the elements that had an event."""
-    for k in range(n):
+@within
+def make_refractory(events, first, end, not_refractory, last_spike, t):
+    """Begin the refractory period of the elements that had the events from number ``first`` to ``end``."""
+    for k in range(first, end):
         not_refractory[events[k]] = False
         last_spike[events[k]] = t[0]
 
 
-@njit(cache=True)
+@within
 def events_within(events, n, start, stop):
     """Return how many of ``n`` events are of elements in [start, stop)."""
     found = 0
@@ -94,7 +78,7 @@ def events_within(events, n, start, stop):
     return found
 
 
-@njit(cache=True)
+@within
 def push_sources(events, n, bounds, ring, fill, shape):
     """Put events into the ring of a pathway with one delay: the sources themselves, all in one slot."""
     slot = shape[3] + shape[2]
@@ -109,7 +93,7 @@ def push_sources(events, n, bounds, ring, fill, shape):
     fill[slot] += place - first
 
 
-@njit(cache=True)
+@within
 def push_groups(events, n, bounds, ring, fill, shape, first, delay):
     """Put events into the ring of a pathway with several delays: each group of a source in a slot of its own."""
     for k in range(n):
@@ -124,7 +108,7 @@ def push_groups(events, n, bounds, ring, fill, shape, first, delay):
                 shape[4] = max(shape[4], fill[slot])
 
 
-@njit(cache=True)
+@within
 def replay(events, indices, bins, last, period, timestep):
     """Put the given spikes of this step into ``events``, as Brian2's SpikeGeneratorGroup finds them."""
     now, place = timestep[0], last[0]
@@ -139,22 +123,3 @@ def replay(events, indices, bins, last, period, timestep):
         place += 1
     last[0] = place
     events[events.size - 1] = found
-
-
-def address(array: NDArray) -> int:
-    """Return where an array begins.
-
-    Raises
-    ------
-    ValueError
-        If its elements do not lie one after another.
-    """
-    if not array.flags.c_contiguous:
-        raise ValueError(f"an array of shape {array.shape} is not contiguous")
-    return array.__array_interface__["data"][0]
-
-
-def dtype_name(dtype: np.dtype | type | str) -> str:
-    """Return a dtype's name as the printed source has it."""
-    name = np.dtype(dtype).name
-    return "bool_" if name == "bool" else name

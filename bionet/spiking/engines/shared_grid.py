@@ -11,11 +11,11 @@ import bionet.spiking.program as p
 from bionet.spiking.engines import printing
 from bionet.spiking.engines.grid import Grid, Randomness, Surroundings
 from bionet.spiking.engines.joining import narrow_indices
-from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.shared_printing import print_shared
 from bionet.spiking.engines.sharing import Sharing
 from bionet.spiking.engines.text import Layout, Place
 from bionet.spiking.engines.threads import Crew, border
+from bionet.spiking.machine_code import address
 from bionet.spiking.pathways import SpikeQueue
 
 # Calls from which it shows whether threads have a core each [s]; the least part of the time for which they then are

@@ -87,7 +87,7 @@ class SharedPrinter(Printer):
 
     def meet(self) -> None:
         """Print a meeting."""
-        with self.block(f"if meet({self.meeting}, n_threads):"):
+        with self.block(f"if meet(whole({self.meeting}), n_threads):"):
             self.add("return")
         self.since = []
 
@@ -211,7 +211,7 @@ class SharedPrinter(Printer):
         if self.kind != OWN:
             return super().drawn_ahead(counts, n)
         low, high = self.ends(n)
-        return f"{counts}[{low}:{high}]", f"int64({low})"
+        return f"span({counts}, {low}, {high})", f"int64({low})"
 
     def collected(self, each: p.Threshold) -> str:
         """Return the array into which the threads collect events, each in its own range."""
@@ -226,7 +226,7 @@ class SharedPrinter(Printer):
         self.add(f"{self.found(self.operation)}[8 * me] = int64(found - {first})")
         if each.not_refractory is not None and each.last_spike is not None and each.t is not None:
             arrays = ", ".join(self.array(number) for number in (each.not_refractory, each.last_spike, each.t))
-            self.add(f"make_refractory({events}[{first}:found], found - {first}, {arrays})")
+            self.add(f"make_refractory({events}, {first}, found, {arrays})")
 
     def reset(self, each: p.Reset) -> None:
         """Print code for those of a thread's elements that had an event."""

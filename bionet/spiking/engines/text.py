@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+
 import bionet.spiking.program as p
-from bionet.spiking.engines.runtime import dtype_name
 from bionet.spiking.expressions import BOOLEAN, FLOAT, INTEGER, Call, Node, numba_source
 
 #: The columns of the table of a law.
@@ -316,3 +317,9 @@ def _cast(value: str, found: str, wanted: str) -> str:
     if found == wanted:
         return value
     return f"({value} != 0)" if wanted == BOOLEAN else f"{_CAST[wanted]}({value})"
+
+
+def dtype_name(dtype: np.dtype | type | str) -> str:
+    """Return a dtype's name as printed source has it."""
+    name = np.dtype(dtype).name
+    return "bool_" if name == "bool" else name

@@ -17,7 +17,8 @@ __all__ = ("all_from_now", "ascending", "those_due")
 @njit(cache=True)
 def all_from_now(pair, now):
     """Let all neurons be advanced up to now, and be looked at."""
-    pair[:] = now
+    for k in range(pair.size):
+        pair[k] = now
 
 
 @njit(cache=True)
