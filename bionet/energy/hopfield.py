@@ -68,7 +68,8 @@ class Hopfield(Stored, BaseEstimator):
     seed : int
         Of the order in which units are updated, and of noise.
     dtype : {"float64", "float32"}
-        Of the weights, and of sums of a panel of them; fields are these sums added up in double precision.
+        Of the weights, and of sums of a panel of them; fields are these sums added up in double precision. With
+        Hebb's weights, recall on the processor sums over the patterns instead, exactly.
     device : {"cpu", "cuda"}
         Where states settle, as :meth:`recall` and :meth:`sample` let them; all else is computed on the processor.
 
@@ -76,7 +77,7 @@ class Hopfield(Stored, BaseEstimator):
     ----------
     weights_ : float array, shape (n_units, n_units)
         From the unit of the row to the unit of the column, dimensionless; symmetric but for ``"sequence"``.
-        Recall leaves them alone.
+        Recall leaves them alone; what is changed in them, it follows.
     bias_ : float array, shape (n_units,)
         Zero; none of the rules sets one.
     patterns_ : int8 array, shape (n_patterns, n_units)
@@ -175,7 +176,8 @@ class Hopfield(Stored, BaseEstimator):
         check_choice(self, UPDATES, update=update)
         stream = Stream(self.seed, "hopfield/order")
         on = check_device(self, self.device)
-        end = recall(start, self.weights_, self.bias_, free, max_sweeps, stream, record, update, temperature, on)
+        how = max_sweeps, stream, record, update, temperature, on
+        end = recall(start, self.weights_, self.bias_, free, *how, self._believed())
         overlap = self.overlap(end.states)
         return replace(end, kind=kinds(overlap), pattern=np.abs(overlap).argmax(axis=1))
 
@@ -209,8 +211,8 @@ class Hopfield(Stored, BaseEstimator):
         held, fixed = check_clamp(self, clamp, *shape, (-1.0, 1.0))
         stream = Stream(seed, "hopfield/sample")
         start = np.where(held, fixed, np.where(stream.child("start").bernoulli(np.full(shape, 0.5)), 1.0, -1.0))
-        on, law = check_device(self, self.device), (self.weights_, self.bias_)
-        return recall(start, *law, ~held, n_sweeps, stream, temperature=1 / beta, on=on).states
+        how = n_sweeps, stream, False, "asynchronous", 1 / beta, check_device(self, self.device)
+        return recall(start, self.weights_, self.bias_, ~held, *how, self._believed()).states
 
     def flow(self, states: ArrayLike, gain: float = 4.0, max_steps: int = 10_000, step: float = 0.1) -> Flow:
         r"""Let graded units settle: the continuous network of 1984.
@@ -271,6 +273,10 @@ class Hopfield(Stored, BaseEstimator):
         Stored or reversed when an overlap passes 0.9 in size; a mixture when three overlaps pass 0.4.
         """
         return kinds(self.overlap(states))
+
+    def _believed(self) -> States | None:
+        """Return the patterns that the weights are those of, unless they have been changed."""
+        return self.patterns_ if self.rule == "hebb" else None
 
     def _states(self, states: ArrayLike) -> States:
         check_is_fitted(self)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bionet.kernels.cpu.blas import ADDRESS, single
-from bionet.kernels.cpu.hopfield import correlate
+from bionet.errors import InputError
+from bionet.kernels.cpu.bitwise import mean_products, pack
 
 Floats = NDArray[np.float64]
 
@@ -19,6 +19,10 @@ def hebb(patterns: Floats) -> Floats:
     patterns : float array, shape (n_patterns, n_units)
         -1 or +1.
 
+    Notes
+    -----
+    A sum is a count of the patterns in which two units agree, less those in which they do not: it is exact.
+
     References
     ----------
     J. J. Hopfield, "Neural networks and physical systems with emergent collective computational abilities",
@@ -29,10 +33,13 @@ def hebb(patterns: Floats) -> Floats:
     >>> hebb(np.array([[1.0, -1.0]])).tolist()
     [[0.5, -0.5], [-0.5, 0.5]]
     """
-    patterns, n_units = np.ascontiguousarray(patterns, np.result_type(patterns, np.float32)), patterns.shape[1]
-    weights = np.empty((n_units, n_units), dtype=patterns.dtype)
-    with single():
-        correlate(ADDRESS[patterns.dtype], patterns, weights)
+    patterns = np.ascontiguousarray(patterns)
+    words, pure = pack(patterns)
+    if not pure:
+        raise InputError("hebb.patterns: got other values than -1 and +1; expected those, such as 2 * bits - 1")
+    n_patterns, n_units = patterns.shape
+    weights = np.empty((n_units, n_units), dtype=np.result_type(patterns, np.float32))
+    mean_products(words, n_patterns, weights)
     return weights
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.special import expit
 
+from bionet.kernels.cpu.bitwise import are_mean_products, pack, products
 from bionet.kernels.cpu.blas import ADDRESS, single
 from bionet.kernels.cpu.hopfield import add_products, largest_column
+from bionet.kernels.cpu.overlaps import settle
 from bionet.kernels.devices import CPU, Kernels
 from bionet.random import Stream
 
@@ -17,6 +19,12 @@ Floats = NDArray[np.float64]
 States = NDArray[np.int8]
 
 UPDATES = ("asynchronous", "synchronous")
+PATTERNS, STATES = 16, 64
+"""Whether weights are Hebb's is looked up if there are at most so many patterns for each of so many states and more:
+it takes as long as a pass over the weights for each 500 patterns, and to go without takes two, and one for 100 states.
+"""
+SINGLE = 2**24
+"""Below it whole numbers are exact in single precision."""
 PANEL = 1024
 """Rows of the weights that are summed in their own precision, before they enter the fields in double precision."""
 FEWEST = 16
@@ -96,6 +104,7 @@ def recall(
     update: str = "asynchronous",
     temperature: float = 0.0,
     on: Kernels = CPU,
+    patterns: States | None = None,
 ) -> Recall:
     """Let the free units of each state follow their fields until none wants to change.
 
@@ -120,6 +129,9 @@ def recall(
         1 / (1 + exp(-2 field / temperature)). With noise all sweeps are made.
     on : Kernels
         Of the device to compute on.
+    patterns : int8 array, shape (n_patterns, n_units), optional
+        -1 or +1, as the states then are: what the weights may be Hebb's of. One by one, units then follow sums over
+        the patterns instead of the weights, which is exact and takes less, if it is so to the last bit.
 
     Notes
     -----
@@ -140,6 +152,11 @@ def recall(
     if not weights.flags.writeable:
         # Numba compiles a second time for arrays that are read-only.
         weights = weights.copy()
+    if update == "asynchronous" and on is CPU and patterns is not None and not bias.any():
+        words = _bits_of(weights, patterns, len(ends))
+        if words is not None:
+            given = ends, weights, patterns, words, np.flatnonzero(free), float(temperature), max_sweeps, stream
+            return _by_overlaps(*given, record)
     top = float(largest_column(weights))
     tie = np.finfo(weights.dtype).eps * top + len(bias) * np.finfo(float).eps * (top + float(np.abs(bias).max()))
     follow = _all_at_once if update == "synchronous" else _one_at_a_time
@@ -154,10 +171,7 @@ def overlaps(states: States, patterns: States) -> Floats:
     >>> overlaps(np.array([[1, -1]], dtype=np.int8), np.array([[1, -1], [1, 1]], dtype=np.int8)).tolist()
     [[1.0, 0.0]]
     """
-    with single():
-        # Whole numbers below 2**24, so exact in single precision.
-        products = states.astype(np.float32) @ patterns.T.astype(np.float32)
-    return products.astype(np.float64) / states.shape[1]
+    return _products(states, patterns, np.float64) / states.shape[1]
 
 
 def kinds(overlap: Floats) -> NDArray[np.str_]:
@@ -185,6 +199,45 @@ def fields(states: States, weights: NDArray[np.floating], bias: Floats) -> Float
     return total[:n_samples]
 
 
+def _products(states: States, patterns: States, dtype: DTypeLike) -> NDArray:
+    """Return ``states @ patterns.T``, of tables of -1 and +1."""
+    out = np.empty((len(states), len(patterns)), dtype=dtype)
+    words, others = (pack(np.ascontiguousarray(table.T))[0] for table in (states, patterns))
+    products(words, others, states.shape[1], out)
+    return out
+
+
+def _bits_of(weights: NDArray[np.floating], patterns: States, n_samples: int) -> NDArray[np.uint32] | None:
+    """Return the patterns as bits, if the weights are Hebb's of them, and to find out is worth the while."""
+    n_patterns, n_units = patterns.shape
+    if 2 * n_patterns > n_units or n_patterns > PATTERNS * (n_samples + STATES):
+        return None
+    words, _ = pack(patterns)
+    return words if are_mean_products(weights, words, n_patterns, bool(weights[0, 0])) else None
+
+
+def _by_overlaps(
+    ends: States,
+    weights: NDArray[np.floating],
+    patterns: States,
+    words: NDArray[np.uint32],
+    places: NDArray[np.int64],
+    temperature: float,
+    max_sweeps: int,
+    stream: Stream,
+    record: bool,
+) -> Recall:
+    n_patterns, n_units = patterns.shape
+    dtype = np.dtype(np.float32 if n_patterns * n_units < SINGLE else np.float64)
+    own = 0 if weights[0, 0] else n_patterns
+    columns, overlap = np.ascontiguousarray(patterns.T), _products(ends, patterns, dtype)
+    notes = _blank(ends.shape, max_sweeps, record)
+    how = places, temperature, max_sweeps, *_keys(stream)
+    with single():
+        settle(ADDRESS[dtype], ends, words, columns, overlap, own, *how, *notes)
+    return _ended(ends, *notes)
+
+
 def _one_at_a_time(
     ends: States,
     weights: NDArray[np.floating],
@@ -197,18 +250,28 @@ def _one_at_a_time(
     record: bool,
     on: Kernels,
 ) -> Recall:
-    n_samples, n_units = ends.shape
-    trajectory = np.empty((max_sweeps + 1 if record else 0, n_samples, n_units), dtype=np.int8)
-    energies, sweeps = np.empty((max_sweeps + 1, n_samples)), np.empty(n_samples, dtype=np.int64)
-    quiet = np.empty(n_samples, dtype=np.bool_)
-    keys = np.uint64(stream.key), np.uint64(stream.child("noise").key)
-    start, places = fields(ends, weights, bias), np.flatnonzero(free)
-    there = on.put(ends)
-    settling = there, on.put(weights), on.put(start), on.put(bias), places, tie, temperature, max_sweeps
-    on.hopfield.settle(*settling, *keys, trajectory, energies, sweeps, quiet)
-    ends = on.get(there)
+    start, notes = fields(ends, weights, bias), _blank(ends.shape, max_sweeps, record)
+    there, how = on.put(ends), (np.flatnonzero(free), tie, temperature, max_sweeps, *_keys(stream))
+    on.hopfield.settle(there, on.put(weights), on.put(start), on.put(bias), *how, *notes)
+    return _ended(on.get(there), *notes)
+
+
+def _keys(stream: Stream) -> tuple[np.uint64, np.uint64]:
+    """Return the keys of the orders and of the noise."""
+    return np.uint64(stream.key), np.uint64(stream.child("noise").key)
+
+
+def _blank(shape: tuple[int, int], max_sweeps: int, record: bool) -> tuple[States, Floats, NDArray, NDArray]:
+    """Return what kernels write to: trajectory, energies, sweeps, and which states are quiet."""
+    trajectory = np.empty((max_sweeps + 1 if record else 0, *shape), dtype=np.int8)
+    energies, sweeps = np.empty((max_sweeps + 1, shape[0])), np.empty(shape[0], dtype=np.int64)
+    return trajectory, energies, sweeps, np.empty(shape[0], dtype=np.bool_)
+
+
+def _ended(ends: States, trajectory: States, energies: Floats, sweeps: NDArray, quiet: NDArray) -> Recall:
     last = sweeps.max(initial=0) + 1
-    return Recall(ends, sweeps, energies[:last], quiet.astype(np.int8), trajectory[:last] if record else None)
+    kept = trajectory[:last] if len(trajectory) else None
+    return Recall(ends, sweeps, energies[:last], quiet.astype(np.int8), kept)
 
 
 def _all_at_once(

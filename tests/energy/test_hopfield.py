@@ -139,13 +139,18 @@ def one_by_one(network, states, sweeps):
     ("n_units", "n_patterns", "n_states"), [(60, 5, 3), (300, 50, 40), (700, 96, 7), (600, 300, 9)]
 )
 def test_blocks_of_units_come_to_what_units_one_by_one_come_to(n_units, n_patterns, n_states, dtype):
-    """Bit for bit after each sweep; fields are whole multiples of 1 / n_units, so what is smaller is a tie."""
+    """Bit for bit after each sweep; fields are whole multiples of 1 / n_units, so what is smaller is a tie.
+
+    Whether units follow sums over the patterns, as they do here, or over the weights, which know no patterns.
+    """
     network = Hopfield(dtype=dtype, seed=4).fit(random_patterns(n_patterns, n_units, 0))
-    start = random_patterns(n_states, n_units, 1)
+    start, free = random_patterns(n_states, n_units, 1), np.ones(n_units, dtype=bool)
     for sweeps in (1, 3):
-        found = network.recall(start, max_sweeps=sweeps)
-        np.testing.assert_array_equal(found.states, one_by_one(network, start, sweeps))
-        np.testing.assert_allclose(found.energy, network.energy(found.states), rtol=1e-5)
+        expected, stream = one_by_one(network, start, sweeps), Stream(4, "hopfield/order")
+        by_weights = recall(start, network.weights_, network.bias_, free, sweeps, stream)
+        for found in (network.recall(start, max_sweeps=sweeps), by_weights):
+            np.testing.assert_array_equal(found.states, expected)
+            np.testing.assert_allclose(found.energy, network.energy(found.states), rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
@@ -446,6 +451,7 @@ def test_the_claim_of_fifteen_percent_is_wrong():
     [
         (lambda: Hopfield("heb").fit([[1, -1]]), "Hopfield.rule.*did you mean 'hebb'"),
         (lambda: Hopfield().fit([[0, 1]]), "Hopfield.patterns.*-1 and"),
+        (lambda: hebb(np.array([[1.0, 0.0]])), "hebb.patterns: got other values than -1 and"),
         (lambda: Hopfield().fit([[np.nan, 1]]), "Hopfield.patterns: got NaN"),
         (lambda: Hopfield().fit(np.empty((0, 3))), "Hopfield.patterns: Found array with 0 sample"),
         (lambda: Hopfield(dtype="float16").fit([[1, -1]]), "Hopfield.dtype.*float32"),

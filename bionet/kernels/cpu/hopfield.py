@@ -16,8 +16,6 @@ BLOCK = 256
 """Units that have their turn before what they changed reaches the fields of all others."""
 TILE = 1024
 """Fields that stay in the fastest cache while something is added to them again and again."""
-SIDE = 512
-"""Of the squares that weights are computed in."""
 
 
 @njit(cache=True)
@@ -232,31 +230,6 @@ def add_products(address, states, weights, panel, total):
             product(address, states[:, start : start + panel], False, rows[:, low:high], False, one, zero, part)
             for s in range(n_samples):
                 total[s, low:high] += part[s]
-
-
-@njit(cache=True, parallel=True)
-def correlate(address, patterns, out):
-    """Fill in the sum over patterns of x x', divided by the number of units, half of it as the mirror of the other.
-
-    Parameters
-    ----------
-    address : uint64
-        ``blas.ADDRESS`` of the type of both arrays.
-    patterns : float array, shape (n_patterns, n_units)
-    out : float array, shape (n_units, n_units)
-    """
-    n_units = patterns.shape[1]
-    kind, side = out.dtype.type, -(-n_units // SIDE)
-    for pair in prange(side * (side + 1) // 2):
-        # Every two squares that mirror each other come once, in shares that are equal for any number of threads.
-        row, column = SIDE * (pair % side), SIDE * ((pair + pair // side) % side)
-        own, other = out[row : row + SIDE, column : column + SIDE], out[column : column + SIDE, row : row + SIDE]
-        left, right = patterns[:, row : row + SIDE], patterns[:, column : column + SIDE]
-        part = np.empty(own.shape, dtype=out.dtype)
-        product(address, left, True, right, False, kind(1), kind(0), part)
-        part /= kind(n_units)
-        own[:] = part
-        other[:] = part.T
 
 
 @njit(cache=True, parallel=True)
