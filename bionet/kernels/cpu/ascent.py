@@ -189,9 +189,9 @@ def _move_weights(tile, address, visible, words, values, hidden, rates, weights,
 @njit(cache=True, error_model="numpy")
 def _move_by_bits(tile, visible, words, values, hidden, rate, momentum, decay, weights, velocity):
     """Move the links to a tile of hidden units; the visible units are bits, but for the last rows of the stack."""
-    last, columns = len(visible) - EXTRA, width(hidden)
+    last, columns = len(visible) - EXTRA, width(len(weights), hidden)
     low, high = edge(tile, hidden.shape[1]), edge(tile + 1, hidden.shape[1])
-    sums = aligned(len(weights), hidden)
+    sums = aligned(len(weights), columns, hidden)
     first, second, third = visible[last], visible[last + 1], visible[last + 2]
     for left in range(low, high, columns):
         right = min(left + columns, high)
