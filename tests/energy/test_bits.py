@@ -64,7 +64,10 @@ def sum_of_group(states, weights, low, high):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("turn", [False, True])
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1), (0, 0.3)])
-@pytest.mark.parametrize("shape", [(100, 32, 32), (91, 33, 47), (60, 79, 50), (33, 500, 250), (159, 100, 80), (161, 105, 83), (203, 250, 500)])
+@pytest.mark.parametrize(
+    "shape",
+    [(100, 32, 32), (91, 33, 47), (60, 79, 50), (33, 500, 250), (159, 100, 80), (161, 105, 83), (203, 250, 500)],
+)
 def test_fields_of_bits_are_sums_in_a_fixed_order(shape, low, high, turn, dtype):
     n_rows, n_neighbours, n_units = shape
     states, bias = two_valued((n_rows, n_neighbours), low, high, dtype), DRAWS.normal(n_units, 3).astype(dtype)
@@ -83,7 +86,7 @@ def test_fields_of_bits_are_sums_in_a_fixed_order(shape, low, high, turn, dtype)
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1)])
 def test_single_precision_errs_as_little_as_so_few_roundings_can(low, high):
-    """Of the sum over words each is an addition; 3 are of pairs, 3 within a table, or 7 that begins at -1 and overshoots."""
+    """A word is one addition, pairs are 3, and a table is 3, or 7 of sums up to three times as large for spins."""
     states, weights = two_valued((50, 784), low, high, "float32"), DRAWS.normal((784, 60), 2).astype("float32")
     field = np.empty((50, 60), "float32")
     conditional(Gaussian(), states, weights, np.zeros(60, "float32"), field)
@@ -108,7 +111,10 @@ def test_links_to_bits_move_by_sums_in_a_fixed_order(shape, momentum, dtype):
     change = kind(0.1) * sums_in_order(visible[: n + m].T, parts, 0, 1)
     speed = kind(momentum) * velocity + change if momentum else change
     expected = kind(1 - 0.1 * 0.2) * weights + speed
-    zeros, chains = [tuple(np.zeros(k, dtype) for k in (n_visible, n_hidden)) for _ in range(3)], np.empty((0, 0), dtype)
+    zeros, chains = (
+        [tuple(np.zeros(k, dtype) for k in (n_visible, n_hidden)) for _ in range(3)],
+        np.empty((0, 0), dtype),
+    )
     rates, address = np.array([0.1, momentum, 0.2, 0, 0, 0, 0]), ADDRESS[weights.dtype]
     with single():
         climb(

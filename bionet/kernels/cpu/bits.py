@@ -1,16 +1,17 @@
 """Products of rows of bits with a matrix, without multiplications.
 
 Where states are 0 or 1, four neighbours have 16 states. The 16 sums of their four rows of weights are written down
-once (:func:`bionet.kernels.cpu.vectors.tabulate`), and a row of states then adds ONE row of that table where a product
-multiplies and adds four: the "method of four Russians" [1]_. Any other two values will do as well.
+once, and a row of states then adds ONE row of that table where a product multiplies and adds four: the "method of four
+Russians" [1]_. Any other two values will do as well. Where there are many rows of states, tables are of five and six.
 
-Sums are made in one order, which depends on shapes alone: four rows, then pairs of such sums within the 32 neighbours of
-a word, then word after word. They err less than a sum of one neighbour after the other, and by the same bits everywhere.
+Sums are made in one order, which depends on shapes alone: within a group of neighbours, in pairs of groups within the
+32 neighbours of a word, then word after word. They err less than a sum of one neighbour after the other, and by the
+same bits for any number of threads, and on every machine.
 
 References
 ----------
-.. [1] V. L. Arlazarov, E. A. Dinic, M. A. Kronrod, I. A. Faradzev, "On economical construction of the transitive closure
-   of a directed graph", Soviet Math. Dokl. 11 (1970).
+.. [1] V. L. Arlazarov, E. A. Dinic, M. A. Kronrod, I. A. Faradzev, "On economical construction of the transitive
+   closure of a directed graph", Soviet Math. Dokl. 11 (1970).
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from numba import njit
 from bionet.kernels.cpu.vectors import (
     FEW,
     FEW_BYTES,
+    LINE,
     MANY,
     MANY_BYTES,
-    SQUARE,
     WORD,
     add_few,
     add_half_few,
@@ -141,8 +142,8 @@ def width(n_rows, like):
 @njit(cache=True)
 def aligned(n_rows, columns, like):
     """Return an array that begins where a line of the cache does."""
-    numbers = np.empty(n_rows * columns + SQUARE, dtype=like.dtype)
-    start = (-numbers.ctypes.data % SQUARE) // like.itemsize
+    numbers = np.empty(n_rows * columns + LINE, dtype=like.dtype)
+    start = (-numbers.ctypes.data % LINE) // like.itemsize
     return numbers[start : start + n_rows * columns].reshape((n_rows, columns))
 
 
@@ -206,7 +207,7 @@ def _copy(weights, turn, first, left, n_neighbours, n_units, block):
             for column in range(columns):
                 out[column] = own[column]
         return
-    side = SQUARE // block.itemsize
+    side = LINE // block.itemsize
     for down in range(0, rows, side):
         for across in range(0, columns, side):
             if down + side <= rows and across + side <= columns:

@@ -18,8 +18,8 @@ FEW, MANY = (4, 4, 4, 4), (5, 5, 6)
 """How half a word falls into groups of neighbours, for few rows of states and for many: a group of g has 2^g sums."""
 FEW_BYTES, MANY_BYTES = 128, 64
 """Bytes of a row of sums: either way the tables of a word take 16 KiB, half of a small first-level cache."""
-SQUARE = 64
-"""Bytes of a side of the squares that are transposed."""
+LINE = 64
+"""Bytes of a line of the cache, of what is advanced at once, and of a side of the squares that are transposed."""
 
 _BYTE, _WORD, _LONG = ir.IntType(8), ir.IntType(WORD), ir.IntType(64)
 
@@ -80,27 +80,52 @@ def transpose(typing, source, row, column, out, out_row, out_column):
     """Copy a square of numbers from one array of two axes to another, turned about its diagonal."""
 
     def generate(context, builder, signature, arguments):
-        side = SQUARE * 8 // out.dtype.bitwidth
+        side = LINE * 8 // out.dtype.bitwidth
         vector, align = _vector(context, out, side), out.dtype.bitwidth // 8
-        given, i, j, taken, k, l = arguments
+        given, i, j, taken, to_i, to_j = arguments
 
         def place(kind, array, down, across, step):
             return _place(context, builder, kind, array, [builder.add(down, _LONG(step)), across], vector)
 
         lines = [builder.load(place(source, given, i, j, step), align=align) for step in range(side)]
         # A perfect shuffle of all numbers turns the bits of their places by one; half of the bits are the row's.
-        halves = [
-            _lanes([lane // 2 + start + side * (lane % 2) for lane in range(side)]) for start in (0, side // 2)
-        ]
+        halves = [_lanes([lane // 2 + start + side * (lane % 2) for lane in range(side)]) for start in (0, side // 2)]
         for _ in range(side.bit_length() - 1):
             pairs = zip(lines[: side // 2], lines[side // 2 :], strict=True)
             lines = [builder.shuffle_vector(*pair, half) for pair in pairs for half in halves]
         for step, line in enumerate(lines):
-            builder.store(line, place(out, taken, k, l, step), align=align)
+            builder.store(line, place(out, taken, to_i, to_j, step), align=align)
         return context.get_dummy_value()
 
     places = types.intp, types.intp
     return types.void(source, *places, out, *places), generate
+
+
+@intrinsic
+def advance(typing, out, place, keep, rate, sums, given, lines, first, factors):
+    """Set some numbers of a row to ``keep`` times themselves and ``rate`` times what is given.
+
+    That is the sums, and three lines times their factors: as many numbers as a line of the cache holds, in ``out`` from
+    row and column ``place``, in ``sums`` from ``given``, in the ``lines`` from column ``first``.
+    """
+
+    def generate(context, builder, signature, arguments):
+        target, where, old, new, given_sums, source, given_lines, start, shares = arguments
+        align = out.dtype.bitwidth // 8
+        vector = _vector(context, out, LINE // align)
+        spot = _place(context, builder, sums, given_sums, cgutils.unpack_tuple(builder, source, 2), vector)
+        total = builder.load(spot, align=align)
+        for line, share in enumerate(cgutils.unpack_tuple(builder, shares, 3)):
+            spot = _place(context, builder, lines, given_lines, [_LONG(line), start], vector)
+            part = builder.fmul(_all(builder, share, vector), builder.load(spot, align=align))
+            total = builder.fadd(total, part)
+        spot = _place(context, builder, out, target, cgutils.unpack_tuple(builder, where, 2), vector)
+        kept = builder.fmul(_all(builder, old, vector), builder.load(spot, align=align))
+        builder.store(builder.fadd(kept, builder.fmul(_all(builder, new, vector), total)), spot, align=align)
+        return context.get_dummy_value()
+
+    places, number = types.UniTuple(types.intp, 2), out.dtype
+    return types.void(out, places, number, number, sums, places, lines, types.intp, types.UniTuple(number, 3)), generate
 
 
 def _tables(groups, n_bytes):
@@ -135,7 +160,7 @@ def _tables(groups, n_bytes):
                     for low_sum in lower:
                         entry = low_sum if high_sum is None else builder.fadd(low_sum, high_sum)
                         place = _place(context, builder, table, sums, [_LONG(state), _LONG(0)], vector)
-                        builder.store(entry, place, align=SQUARE)
+                        builder.store(entry, place, align=LINE)
                         state += 1
                 step += size
             return context.get_dummy_value()
@@ -162,7 +187,7 @@ def _look_up(groups, halves, n_bytes):
                 moved = builder.lshr(wide_bits, _LONG(by)) if by > 0 else builder.shl(wide_bits, _LONG(-by))
                 offset = builder.and_(moved, _LONG(((1 << size) - 1) * n_bytes))
                 place = builder.gep(tables, [builder.add(offset, _LONG(state * n_bytes))])
-                return builder.load(builder.bitcast(place, vector.as_pointer()), align=SQUARE)
+                return builder.load(builder.bitcast(place, vector.as_pointer()), align=LINE)
 
             step, state, found = 0, 0, []
             for _ in range(halves):
@@ -172,8 +197,8 @@ def _look_up(groups, halves, n_bytes):
                     step, state = step + size, state + (1 << size)
                 found.append(_sum(builder, half))
             out = _place(context, builder, sums, taken, [index, _LONG(0)], vector)
-            total = builder.fadd(builder.load(out, align=SQUARE), _sum(builder, found))
-            builder.store(total, out, align=SQUARE)
+            total = builder.fadd(builder.load(out, align=LINE), _sum(builder, found))
+            builder.store(total, out, align=LINE)
             return context.get_dummy_value()
 
         return types.void(sums, types.intp, table, types.uint32), generate
