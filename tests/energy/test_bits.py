@@ -7,8 +7,9 @@ import pytest
 from bionet.energy.harmonium import conditional
 from bionet.energy.units import Bernoulli, Gaussian
 from bionet.kernels.cpu.ascent import EXTRA, climb
-from bionet.kernels.cpu.bits import read, read_columns
+from bionet.kernels.cpu.bits import MANY_ROWS, read, read_columns
 from bionet.kernels.cpu.blas import ADDRESS, single
+from bionet.kernels.cpu.vectors import FEW, MANY
 from bionet.random import Stream
 
 DRAWS = Stream(0, "test/bits")
@@ -18,31 +19,55 @@ def two_valued(shape, low, high, dtype):
     return np.where(DRAWS.uniform(shape, 1) < 0.4, high, low).astype(dtype)
 
 
+def in_pairs(terms):
+    """Return the sum of pairs, then of pairs of those; what is left over comes last."""
+    while len(terms) > 1:
+        pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
+        terms = pairs + (terms[-1:] if len(terms) % 2 else [])
+    return terms[0]
+
+
 def sums_in_order(states, weights, low, high):
-    """Return states @ weights: four neighbours, pairs of such sums within 32 neighbours, then one 32 after the other."""
+    """Return states @ weights: a group of neighbours, those of half a word in pairs, then one word after the other."""
+    groups = FEW if len(states) < MANY_ROWS else MANY
     n_words = -(-len(weights) // 32)
     weights = np.pad(weights, ((0, 32 * n_words - len(weights)), (0, 0)))
     states = np.pad(states, ((0, 0), (0, len(weights) - states.shape[1])), constant_values=low)
     low, high = weights.dtype.type(low), weights.dtype.type(high)
-    total = np.zeros((len(states), weights.shape[1]), weights.dtype)
-    for word in range(n_words):
-        found = []
-        for first in range(32 * word, 32 * word + 32, 4):
-            w = weights[first : first + 4]
-            entry = np.repeat(low * (w[0] + w[1] + w[2] + w[3])[None], len(states), axis=0)
-            for row, state in zip(w, states[:, first : first + 4].T, strict=True):
-                entry = np.where((state == high)[:, None], entry + (high - low) * row, entry)
-            found.append(entry)
-        while len(found) > 1:
-            found = [a + b for a, b in zip(found[::2], found[1::2], strict=True)]
-        total = total + found[0]
+    total, first = np.zeros((len(states), weights.shape[1]), weights.dtype), 0
+    for _ in range(n_words):
+        halves = []
+        for _ in range(2):
+            found = []
+            for size in groups:
+                found.append(sum_of_group(states[:, first : first + size], weights[first : first + size], low, high))
+                first += size
+            halves.append(in_pairs(found))
+        total = total + (halves[0] + halves[1])
     return total
+
+
+def sum_of_group(states, weights, low, high):
+    """Return what one half of the neighbours adds to all of them at ``low``, and then what the other half adds."""
+    all_low, middle = weights[0], len(weights) // 2
+    for row in weights[1:]:
+        all_low = all_low + row
+    parts = []
+    for start, which in ((low * all_low, slice(middle)), (0 * all_low, slice(middle, None))):
+        entry = np.repeat(start[None], len(states), axis=0)
+        for row, state in zip(weights[which], states[:, which].T, strict=True):
+            entry = np.where((state == high)[:, None], entry + (high - low) * row, entry)
+        parts.append(entry)
+    return parts[0] + parts[1]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("turn", [False, True])
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1), (0, 0.3)])
-@pytest.mark.parametrize("shape", [(100, 32, 32), (91, 33, 47), (60, 79, 50), (33, 500, 250), (101, 250, 500)])
+@pytest.mark.parametrize(
+    "shape",
+    [(100, 32, 32), (91, 33, 47), (60, 79, 50), (33, 500, 250), (159, 100, 80), (161, 105, 83), (203, 250, 500)],
+)
 def test_fields_of_bits_are_sums_in_a_fixed_order(shape, low, high, turn, dtype):
     n_rows, n_neighbours, n_units = shape
     states, bias = two_valued((n_rows, n_neighbours), low, high, dtype), DRAWS.normal(n_units, 3).astype(dtype)
@@ -61,7 +86,7 @@ def test_fields_of_bits_are_sums_in_a_fixed_order(shape, low, high, turn, dtype)
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1)])
 def test_single_precision_errs_as_little_as_so_few_roundings_can(low, high):
-    """Of the sum over words each is an addition; 3 are of pairs, 3 within a table, or 7 that begins at -1 and overshoots."""
+    """A word is one addition, pairs are 3, and a table is 3, or 7 of sums up to three times as large for spins."""
     states, weights = two_valued((50, 784), low, high, "float32"), DRAWS.normal((784, 60), 2).astype("float32")
     field = np.empty((50, 60), "float32")
     conditional(Gaussian(), states, weights, np.zeros(60, "float32"), field)
@@ -86,7 +111,10 @@ def test_links_to_bits_move_by_sums_in_a_fixed_order(shape, momentum, dtype):
     change = kind(0.1) * sums_in_order(visible[: n + m].T, parts, 0, 1)
     speed = kind(momentum) * velocity + change if momentum else change
     expected = kind(1 - 0.1 * 0.2) * weights + speed
-    zeros, chains = [tuple(np.zeros(k, dtype) for k in (n_visible, n_hidden)) for _ in range(3)], np.empty((0, 0), dtype)
+    zeros, chains = (
+        [tuple(np.zeros(k, dtype) for k in (n_visible, n_hidden)) for _ in range(3)],
+        np.empty((0, 0), dtype),
+    )
     rates, address = np.array([0.1, momentum, 0.2, 0, 0, 0, 0]), ADDRESS[weights.dtype]
     with single():
         climb(

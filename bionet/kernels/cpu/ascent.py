@@ -6,6 +6,7 @@ from numba import njit, prange
 
 from bionet.kernels.cpu.bits import aligned, multiply, read_columns, width
 from bionet.kernels.cpu.blas import edge, n_tiles, product
+from bionet.kernels.cpu.vectors import LINE, advance, wide
 
 _FEW = 1 << 18  # multiplications; see gibbs.py
 
@@ -168,48 +169,52 @@ def _dot(a, b):
 def _move_weights(tile, address, visible, words, values, hidden, rates, weights, velocity):
     kind = weights.dtype.type
     rate, momentum, decay = kind(rates[0]), kind(rates[1]), kind(1.0 - rates[0] * rates[2])
+    keep, moved = (momentum, velocity) if velocity.size else (decay, weights)
+    # Tables serve a tile of hidden units; a product is as fast for one of visible units, whose links are all together.
+    size = hidden.shape[1] if len(words) else len(weights)
+    if tile >= n_tiles(size):
+        return
+    low, high = edge(tile, size), edge(tile + 1, size)
     if len(words):
-        if tile < n_tiles(hidden.shape[1]):
-            _move_by_bits(tile, visible, words, values, hidden, rate, momentum, decay, weights, velocity)
-        return
-    if tile >= n_tiles(visible.shape[1]):
-        return
-    low, high = edge(tile, visible.shape[1]), edge(tile + 1, visible.shape[1])
-    own = visible[:, low:high]
+        _move_by_bits(tile, visible, words, values, hidden, rate, keep, moved)
+    else:
+        product(address, visible[:, low:high], True, hidden, False, rate, keep, moved[low:high])
     if velocity.size == 0:
-        product(address, own, True, hidden, False, rate, decay, weights[low:high])
         return
-    product(address, own, True, hidden, False, rate, momentum, velocity[low:high])
-    for unit in range(low, high):
-        fast, link = velocity[unit], weights[unit]
-        for other in range(len(link)):
-            link[other] = decay * link[other] + fast[other]
+    fast, link = (
+        (velocity[:, low:high], weights[:, low:high]) if len(words) else (velocity[low:high], weights[low:high])
+    )
+    for unit in range(len(link)):
+        own_fast, own_link = fast[unit], link[unit]
+        for other in range(len(own_link)):
+            own_link[other] = decay * own_link[other] + own_fast[other]
 
 
 @njit(cache=True, error_model="numpy")
-def _move_by_bits(tile, visible, words, values, hidden, rate, momentum, decay, weights, velocity):
-    """Move the links to a tile of hidden units; the visible units are bits, but for the last rows of the stack."""
-    last, columns = len(visible) - EXTRA, width(hidden)
+def _move_by_bits(tile, visible, words, values, hidden, rate, keep, links):
+    """Move the links to a tile of hidden units, or their velocity; all visible units but the last rows' are bits."""
+    wide()
+    last, n, columns = len(visible) - EXTRA, len(links), width(len(links), hidden)
     low, high = edge(tile, hidden.shape[1]), edge(tile + 1, hidden.shape[1])
-    sums = aligned(len(weights), hidden)
-    first, second, third = visible[last], visible[last + 1], visible[last + 2]
-    for left in range(low, high, columns):
-        right = min(left + columns, high)
-        multiply(words, values, hidden[:last], False, left, sums)
-        one, two, three = hidden[last][left:right], hidden[last + 1][left:right], hidden[last + 2][left:right]
-        for unit in range(len(weights)):
-            link, own = weights[unit][left:right], sums[unit]
-            a, b, c = first[unit], second[unit], third[unit]
-            if velocity.size == 0:
-                for other in range(len(link)):
-                    change = own[other] + a * one[other] + b * two[other] + c * three[other]
-                    link[other] = decay * link[other] + rate * change
-                continue
-            fast = velocity[unit][left:right]
-            for other in range(len(link)):
-                change = own[other] + a * one[other] + b * two[other] + c * three[other]
-                fast[other] = momentum * fast[other] + rate * change
-                link[other] = decay * link[other] + fast[other]
+    pieces = (high - low + columns - 1) // columns
+    sums = aligned(pieces * n, columns, hidden)
+    for piece in range(pieces):
+        multiply(words, values, hidden[:last], False, low + piece * columns, sums[piece * n : (piece + 1) * n])
+    # A row of links is changed from end to end: that is how it lies in memory.
+    lines, step = hidden[last:, low:high].copy(), LINE // hidden.itemsize
+    whole, final = (high - low) // step * step, (pieces - 1) * columns
+    for unit in range(n):
+        factors = visible[last, unit], visible[last + 1, unit], visible[last + 2, unit]
+        for piece in range(pieces):
+            begin = piece * columns
+            for first in range(begin, min(begin + columns, whole), step):
+                here = piece * n + unit, first - begin
+                advance(links, (unit, low + first), keep, rate, sums, here, lines, first, factors)
+        for other in range(whole, high - low):
+            change = sums[(pieces - 1) * n + unit, other - final]
+            for line in range(EXTRA):
+                change += factors[line] * lines[line, other]
+            links[unit, low + other] = keep * links[unit, low + other] + rate * change
 
 
 @njit(cache=True, error_model="numpy")

@@ -1,16 +1,17 @@
 """Products of rows of bits with a matrix, without multiplications.
 
 Where states are 0 or 1, four neighbours have 16 states. The 16 sums of their four rows of weights are written down
-once (:func:`bionet.kernels.cpu.vectors.tabulate`), and a row of states then adds ONE row of that table where a product
-multiplies and adds four: the "method of four Russians" [1]_. Any other two values will do as well.
+once, and a row of states then adds ONE row of that table where a product multiplies and adds four: the "method of four
+Russians" [1]_. Any other two values will do as well. Where there are many rows of states, tables are of five and six.
 
-Sums are made in one order, which depends on shapes alone: four rows, then pairs of such sums within the 32 neighbours of
-a word, then word after word. They err less than a sum of one neighbour after the other, and by the same bits everywhere.
+Sums are made in one order, which depends on shapes alone: within a group of neighbours, in pairs of groups within the
+32 neighbours of a word, then word after word. They err less than a sum of one neighbour after the other, and by the
+same bits for any number of threads, and on every machine.
 
 References
 ----------
-.. [1] V. L. Arlazarov, E. A. Dinic, M. A. Kronrod, I. A. Faradzev, "On economical construction of the transitive closure
-   of a directed graph", Soviet Math. Dokl. 11 (1970).
+.. [1] V. L. Arlazarov, E. A. Dinic, M. A. Kronrod, I. A. Faradzev, "On economical construction of the transitive
+   closure of a directed graph", Soviet Math. Dokl. 11 (1970).
 """
 
 from __future__ import annotations
@@ -19,14 +20,19 @@ import numpy as np
 from numba import njit
 
 from bionet.kernels.cpu.vectors import (
-    GROUP,
-    ROW,
-    TABLE,
+    FEW,
+    FEW_BYTES,
+    LINE,
+    MANY,
+    MANY_BYTES,
     WORD,
-    add_half,
-    add_word,
+    add_few,
+    add_half_few,
+    add_half_many,
+    add_many,
     equal,
-    tabulate,
+    tabulate_few,
+    tabulate_many,
     transpose,
     wide,
 )
@@ -35,6 +41,9 @@ _ONE, _ALL = np.uint32(1), np.uint32(0xFFFFFFFF)
 _ROWS, _UNITS, _BOTH = 16, 32, 3000
 """A table takes the time of some 10 rows of a product, and a row of it a third of one; a layer that does not fill words
 and rows of a table wastes of both. Where the two ways meet was measured, in either precision and direction."""
+MANY_ROWS = 160
+"""Rows from which on larger groups are worth their tables, which take twice as long to fill."""
+_TABLE_FEW, _TABLE_MANY = 2 * sum(1 << size for size in FEW), 2 * sum(1 << size for size in MANY)
 
 
 @njit(cache=True)
@@ -125,17 +134,16 @@ def _along_columns(states, values):
 
 
 @njit(cache=True)
-def width(states):
+def width(n_rows, like):
     """Return how many units :func:`multiply` serves at once."""
-    return ROW // states.itemsize
+    return (FEW_BYTES if n_rows < MANY_ROWS else MANY_BYTES) // like.itemsize
 
 
 @njit(cache=True)
-def aligned(n_rows, like):
-    """Return an array of so many rows of :func:`width` numbers, that begins where a line of the cache does."""
-    columns = width(like)
-    numbers = np.empty(n_rows * columns + columns, dtype=like.dtype)
-    start = (-numbers.ctypes.data % ROW) // like.itemsize
+def aligned(n_rows, columns, like):
+    """Return an array that begins where a line of the cache does."""
+    numbers = np.empty(n_rows * columns + LINE, dtype=like.dtype)
+    start = (-numbers.ctypes.data % LINE) // like.itemsize
     return numbers[start : start + n_rows * columns].reshape((n_rows, columns))
 
 
@@ -157,22 +165,35 @@ def multiply(words, values, weights, turn, left, sums):
     """
     wide()
     n_units, n_neighbours = weights.shape if turn else (weights.shape[1], weights.shape[0])
-    columns = sums.shape[1]
-    table, block = aligned(WORD // GROUP * TABLE, sums), aligned(WORD, sums)
+    n_rows, columns = sums.shape
+    few = n_rows < MANY_ROWS
+    table, block = aligned(_TABLE_FEW if few else _TABLE_MANY, columns, sums), aligned(WORD, columns, sums)
+    low, high = values
     sums[:] = 0
     for word in range(len(words)):
         first, own = word * WORD, words[word]
-        if turn or first + WORD > n_neighbours or left + columns > n_units:
+        direct = not turn and first + WORD <= n_neighbours and left + columns <= n_units
+        if not direct:
             _copy(weights, turn, first, left, n_neighbours, n_units, block)
-            tabulate(table, block, 0, 0, values[0], values[1])
+        half = n_neighbours - first <= WORD // 2
+        if few:
+            if direct:
+                tabulate_few(table, weights, first, left, low, high)
+            else:
+                tabulate_few(table, block, 0, 0, low, high)
+            for row in range(0 if half else n_rows):
+                add_few(sums, row, table, own[row])
+            for row in range(n_rows if half else 0):
+                add_half_few(sums, row, table, own[row])
         else:
-            tabulate(table, weights, first, left, values[0], values[1])
-        if n_neighbours - first > WORD // 2:
-            for row in range(len(sums)):
-                add_word(sums, row, table, own[row])
-        else:
-            for row in range(len(sums)):
-                add_half(sums, row, table, own[row])
+            if direct:
+                tabulate_many(table, weights, first, left, low, high)
+            else:
+                tabulate_many(table, block, 0, 0, low, high)
+            for row in range(0 if half else n_rows):
+                add_many(sums, row, table, own[row])
+            for row in range(n_rows if half else 0):
+                add_half_many(sums, row, table, own[row])
 
 
 @njit(cache=True, error_model="numpy")
@@ -186,7 +207,7 @@ def _copy(weights, turn, first, left, n_neighbours, n_units, block):
             for column in range(columns):
                 out[column] = own[column]
         return
-    side = block.shape[1] // 2
+    side = LINE // block.itemsize
     for down in range(0, rows, side):
         for across in range(0, columns, side):
             if down + side <= rows and across + side <= columns:

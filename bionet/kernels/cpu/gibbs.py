@@ -125,13 +125,14 @@ def _fields(address, states, words, values, weights, turn, field, low, high):
         own = weights[low:high] if turn else weights[:, low:high]
         product(address, states, False, own, turn, one, zero, field[:, low:high])
         return
-    sums = aligned(len(states), field)
-    for start in range(low, high, width(field)):
+    columns = width(len(states), field)
+    sums = aligned(len(states), columns, field)
+    for start in range(low, high, columns):
         # The last units are served with some before them once more, which gives the same sums.
-        left = max(low, min(start, high - width(field)))
+        left = max(low, min(start, high - columns))
         multiply(words, values, weights, turn, left, sums)
         for row in range(len(states)):
-            own_field = field[row][left : min(left + width(field), high)]
+            own_field = field[row][left : min(left + columns, high)]
             own_sums = sums[row]
             for unit in range(len(own_field)):
                 own_field[unit] = own_sums[unit]

@@ -12,12 +12,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-GROUP, TABLE = 4, 16
-"""Neighbours of a group, and the sums that a table has of them: one for each state of the four."""
 WORD = 32
-"""Bits of a word, which are the states of 8 groups of neighbours."""
-ROW = 128
-"""Bytes of a row of a table: the 8 tables of a word take half of a small first-level cache, the sums some of the rest."""
+"""Bits of a word, which are the states of so many neighbours."""
+FEW, MANY = (4, 4, 4, 4), (5, 5, 6)
+"""How half a word falls into groups of neighbours, for few rows of states and for many: a group of g has 2^g sums."""
+FEW_BYTES, MANY_BYTES = 128, 64
+"""Bytes of a row of sums: either way the tables of a word take 16 KiB, half of a small first-level cache."""
+LINE = 64
+"""Bytes of a line of the cache, of what is advanced at once, and of a side of the squares that are transposed."""
 
 _BYTE, _WORD, _LONG = ir.IntType(8), ir.IntType(WORD), ir.IntType(64)
 
@@ -36,9 +38,9 @@ def wide(typing):
     return types.void(), generate
 
 
-def _vector(context, array, n=None):
-    """Return the type of so many numbers of an array, as many as there are in a row of a table if not said."""
-    return ir.VectorType(context.get_value_type(array.dtype), n or ROW * 8 // array.dtype.bitwidth)
+def _vector(context, array, n):
+    """Return the type of so many numbers of an array."""
+    return ir.VectorType(context.get_value_type(array.dtype), n)
 
 
 def _place(context, builder, kind, array, indices, vector):
@@ -75,26 +77,24 @@ def equal(typing, row, first, value):
 
 @intrinsic
 def transpose(typing, source, row, column, out, out_row, out_column):
-    """Copy a square of half a table's row from one array of two axes to another, turned about its diagonal."""
+    """Copy a square of numbers from one array of two axes to another, turned about its diagonal."""
 
     def generate(context, builder, signature, arguments):
-        side = ROW * 4 // out.dtype.bitwidth
+        side = LINE * 8 // out.dtype.bitwidth
         vector, align = _vector(context, out, side), out.dtype.bitwidth // 8
-        given, i, j, taken, k, l = arguments
+        given, i, j, taken, to_i, to_j = arguments
 
         def place(kind, array, down, across, step):
             return _place(context, builder, kind, array, [builder.add(down, _LONG(step)), across], vector)
 
         lines = [builder.load(place(source, given, i, j, step), align=align) for step in range(side)]
         # A perfect shuffle of all numbers turns the bits of their places by one; half of the bits are the row's.
-        halves = [
-            _lanes([lane // 2 + start + side * (lane % 2) for lane in range(side)]) for start in (0, side // 2)
-        ]
+        halves = [_lanes([lane // 2 + start + side * (lane % 2) for lane in range(side)]) for start in (0, side // 2)]
         for _ in range(side.bit_length() - 1):
             pairs = zip(lines[: side // 2], lines[side // 2 :], strict=True)
             lines = [builder.shuffle_vector(*pair, half) for pair in pairs for half in halves]
         for step, line in enumerate(lines):
-            builder.store(line, place(out, taken, k, l, step), align=align)
+            builder.store(line, place(out, taken, to_i, to_j, step), align=align)
         return context.get_dummy_value()
 
     places = types.intp, types.intp
@@ -102,59 +102,103 @@ def transpose(typing, source, row, column, out, out_row, out_column):
 
 
 @intrinsic
-def tabulate(typing, table, weights, row, column, low, high):
-    """Fill the 8 tables of a word with sums of four rows of weights each, times ``high`` where its bit is set, else ``low``.
+def advance(typing, out, place, keep, rate, sums, given, lines, first, factors):
+    """Set some numbers of a row to ``keep`` times themselves and ``rate`` times what is given.
 
-    The weights are those of a word's neighbours from ``row`` and of a table's width of units from ``column``.
+    That is the sums, and three lines times their factors: as many numbers as a line of the cache holds, in ``out`` from
+    row and column ``place``, in ``sums`` from ``given``, in the ``lines`` from column ``first``.
     """
 
     def generate(context, builder, signature, arguments):
-        sums, links, first, left, low, high = arguments
-        vector, align = _vector(context, table), table.dtype.bitwidth // 8
-        floor, rise = (_all(builder, each, vector) for each in (low, builder.fsub(high, low)))
-        for group in range(WORD // GROUP):
-            lines = []
-            for step in range(GROUP):
-                index = builder.add(first, _LONG(GROUP * group + step))
-                lines.append(
-                    builder.load(_place(context, builder, weights, links, [index, left], vector), align=align)
-                )
-            total = lines[0]
-            for line in lines[1:]:
-                total = builder.fadd(total, line)
-            entries = [builder.fmul(floor, total)]
-            for line in lines:
-                more = builder.fmul(rise, line)
-                entries += [builder.fadd(entry, more) for entry in entries]
-            for state, entry in enumerate(entries):
-                index = [_LONG(TABLE * group + state), _LONG(0)]
-                builder.store(entry, _place(context, builder, table, sums, index, vector), align=ROW // 2)
+        target, where, old, new, given_sums, source, given_lines, start, shares = arguments
+        align = out.dtype.bitwidth // 8
+        vector = _vector(context, out, LINE // align)
+        spot = _place(context, builder, sums, given_sums, cgutils.unpack_tuple(builder, source, 2), vector)
+        total = builder.load(spot, align=align)
+        for line, share in enumerate(cgutils.unpack_tuple(builder, shares, 3)):
+            spot = _place(context, builder, lines, given_lines, [_LONG(line), start], vector)
+            part = builder.fmul(_all(builder, share, vector), builder.load(spot, align=align))
+            total = builder.fadd(total, part)
+        spot = _place(context, builder, out, target, cgutils.unpack_tuple(builder, where, 2), vector)
+        kept = builder.fmul(_all(builder, old, vector), builder.load(spot, align=align))
+        builder.store(builder.fadd(kept, builder.fmul(_all(builder, new, vector), total)), spot, align=align)
         return context.get_dummy_value()
 
-    return types.void(table, weights, types.intp, types.intp, table.dtype, table.dtype), generate
+    places, number = types.UniTuple(types.intp, 2), out.dtype
+    return types.void(out, places, number, number, sums, places, lines, types.intp, types.UniTuple(number, 3)), generate
 
 
-def _look_up(n_groups):
-    """Return what adds the sums that so many groups of a word stand for to a row."""
+def _tables(groups, n_bytes):
+    """Return what fills the tables of a word whose halves fall into these groups, with rows of so many bytes."""
+
+    @intrinsic
+    def tabulate(typing, table, weights, row, column, low, high):
+        def generate(context, builder, signature, arguments):
+            sums, links, first, left, low, high = arguments
+            align = table.dtype.bitwidth // 8
+            vector = _vector(context, table, n_bytes // align)
+            floor, rise = (_all(builder, each, vector) for each in (low, builder.fsub(high, low)))
+
+            def line(step):
+                place = _place(context, builder, weights, links, [builder.add(first, _LONG(step)), left], vector)
+                return builder.load(place, align=align)
+
+            step, state = 0, 0
+            for size in groups + groups:
+                lines = [line(step + each) for each in range(size)]
+                total = lines[0]
+                for each in lines[1:]:
+                    total = builder.fadd(total, each)
+                mores = [builder.fmul(rise, each) for each in lines]
+                # Half of the group, then the other half: 16 vectors at most are at hand.
+                lower, upper = [builder.fmul(floor, total)], [None]
+                for more in mores[: size // 2]:
+                    lower += [builder.fadd(entry, more) for entry in lower]
+                for more in mores[size // 2 :]:
+                    upper += [more if entry is None else builder.fadd(entry, more) for entry in upper]
+                for high_sum in upper:
+                    for low_sum in lower:
+                        entry = low_sum if high_sum is None else builder.fadd(low_sum, high_sum)
+                        place = _place(context, builder, table, sums, [_LONG(state), _LONG(0)], vector)
+                        builder.store(entry, place, align=LINE)
+                        state += 1
+                step += size
+            return context.get_dummy_value()
+
+        return types.void(table, weights, types.intp, types.intp, table.dtype, table.dtype), generate
+
+    return tabulate
+
+
+def _look_up(groups, halves, n_bytes):
+    """Return what adds to a row of sums the ones that so many halves of a word stand for."""
 
     @intrinsic
     def add(typing, sums, row, table, word):
         def generate(context, builder, signature, arguments):
             taken, index, given, bits = arguments
-            vector, wide_bits, shift = _vector(context, sums), builder.zext(bits, _LONG), ROW.bit_length() - 1
-            tables = make_array(table)(context, builder, given).data
-            found = []
-            for group in range(n_groups):
-                # The group's four bits, times the bytes of a row.
-                by = GROUP * group - shift
+            vector = _vector(context, sums, n_bytes * 8 // sums.dtype.bitwidth)
+            wide_bits, shift = builder.zext(bits, _LONG), n_bytes.bit_length() - 1
+            tables = builder.bitcast(make_array(table)(context, builder, given).data, _BYTE.as_pointer())
+
+            def entry(step, state, size):
+                # The group's bits, times the bytes of a row.
+                by = step - shift
                 moved = builder.lshr(wide_bits, _LONG(by)) if by > 0 else builder.shl(wide_bits, _LONG(-by))
-                offset = builder.add(builder.and_(moved, _LONG((TABLE - 1) * ROW)), _LONG(group * TABLE * ROW))
-                place = builder.gep(builder.bitcast(tables, _BYTE.as_pointer()), [offset])
-                found.append(builder.load(builder.bitcast(place, vector.as_pointer()), align=ROW // 2))
-            while len(found) > 1:
-                found = [builder.fadd(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+                offset = builder.and_(moved, _LONG(((1 << size) - 1) * n_bytes))
+                place = builder.gep(tables, [builder.add(offset, _LONG(state * n_bytes))])
+                return builder.load(builder.bitcast(place, vector.as_pointer()), align=LINE)
+
+            step, state, found = 0, 0, []
+            for _ in range(halves):
+                half = []
+                for size in groups:
+                    half.append(entry(step, state, size))
+                    step, state = step + size, state + (1 << size)
+                found.append(_sum(builder, half))
             out = _place(context, builder, sums, taken, [index, _LONG(0)], vector)
-            builder.store(builder.fadd(builder.load(out, align=ROW // 2), found[0]), out, align=ROW // 2)
+            total = builder.fadd(builder.load(out, align=LINE), _sum(builder, found))
+            builder.store(total, out, align=LINE)
             return context.get_dummy_value()
 
         return types.void(sums, types.intp, table, types.uint32), generate
@@ -162,5 +206,21 @@ def _look_up(n_groups):
     return add
 
 
-add_word, add_half = _look_up(WORD // GROUP), _look_up(WORD // GROUP // 2)
-"""``(sums, row, table, word)``: add to a row of sums what a word, or its lower half, stands for; pairs first."""
+def _sum(builder, vectors):
+    """Return the sum of vectors: pairs first, what is left over last."""
+    while len(vectors) > 1:
+        pairs = zip(vectors[::2], vectors[1::2], strict=False)
+        vectors = [builder.fadd(*pair) for pair in pairs] + (vectors[-1:] if len(vectors) % 2 else [])
+    return vectors[0]
+
+
+tabulate_few, tabulate_many = _tables(FEW, FEW_BYTES), _tables(MANY, MANY_BYTES)
+"""``(table, weights, row, column, low, high)``: fill a word's tables, one group's after the other's.
+
+A sum is of weights of a row of units, from ``column``, of those neighbours, from ``row``, whose bits are set, times
+``high``, and of the others times ``low``.
+"""
+add_few, add_many = (_look_up(*how) for how in ((FEW, 2, FEW_BYTES), (MANY, 2, MANY_BYTES)))
+"""``(sums, row, table, word)``: add to a row of sums what a word stands for."""
+add_half_few, add_half_many = (_look_up(*how) for how in ((FEW, 1, FEW_BYTES), (MANY, 1, MANY_BYTES)))
+"""The same for a word whose upper half is empty."""
