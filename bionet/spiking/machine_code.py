@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 import bionet
 from bionet.cache import cache_folder
 
-#: How many files are kept on disk; the oldest go.
-KEPT = 300
+#: How many files are kept on disk, of machine code and of what Numba keeps itself; the oldest go.
+KEPT = {".code": 1000, ".py": 300}
 # What each kind of argument is in C; an array is its address and its size.
 _IN_C: dict[str, list[Any]] = {
     "[]": [ctypes.c_int64, ctypes.c_int64],
@@ -343,7 +343,7 @@ def _keep(path: Path | None, known: tuple[dict[str, Any], bytes]) -> None:
 def write(path: Path, content: bytes) -> bool:
     """Write a file that is there as a whole or not at all, and forget the oldest ones; return whether it is there."""
     try:
-        forget_oldest(path.parent)
+        forget_oldest(path.parent, path.suffix)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False, suffix=".part") as file:
             file.write(content)
         # Numba takes the time of a source for its version: the same text has the same time everywhere.
@@ -354,9 +354,9 @@ def write(path: Path, content: bytes) -> bool:
     return True
 
 
-def forget_oldest(folder: Path) -> None:
-    """Leave room for one more file."""
-    kept = sorted(folder.glob("kernel_*.*"), key=lambda path: path.stat().st_atime)
-    for path in kept[: max(len(kept) - KEPT + 1, 0)]:
+def forget_oldest(folder: Path, suffix: str) -> None:
+    """Leave room for one more file of a kind."""
+    kept = sorted(folder.glob(f"kernel_*{suffix}"), key=lambda path: path.stat().st_atime)
+    for path in kept[: max(len(kept) - KEPT[suffix] + 1, 0)]:
         for each in (path, *folder.glob(f"__pycache__/{path.stem}.*")):
             each.unlink(missing_ok=True)

@@ -112,7 +112,7 @@ def test_code_that_needs_more_than_this_process_has_gets_it_from_numba(own_cache
 
 
 def test_the_oldest_are_forgotten(own_cache, monkeypatch):
-    monkeypatch.setattr(kept, "KEPT", 2)
+    monkeypatch.setitem(kept.KEPT, ".code", 2)
     values, few = arguments()
     for n in range(4):
         compiled(f"values[0] = add + {n}")(values, few, 0)

@@ -1,6 +1,7 @@
 """Brian2's own test-suite against the device: what its numpy target passes, the device passes."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -36,22 +37,38 @@ class Outcomes:
 @cache
 def outcomes(folder: Path, *arguments: str) -> Outcomes:
     """Run a part of the suite in a process of its own; a test that never ended counts as failed."""
-    path = folder / ("-".join(arguments) + ".jsonl")
-    command = [sys.executable, "-m", "tests.spiking.peer.suite", "--outcomes", str(path), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    name = "-".join(arguments)
+    path, printed = folder / f"{name}.jsonl", folder / f"{name}.txt"
+    if not printed.exists():
+        _run(path, printed, arguments)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    # 5: there was no test to run.
-    assert done.returncode in (0, 1, 5), f"ended with {done.returncode} after {lines[-1:]}\n{done.stdout}{done.stderr}"
     return Outcomes(
         {line["test"]: line["outcome"].replace("started", "failed") for line in lines},
         {line["test"]: line["message"] for line in lines},
-        done.stdout + done.stderr,
+        printed.read_text(),
     )
+
+
+def _run(path: Path, printed: Path, arguments: tuple[str, ...]) -> None:
+    """Write the outcomes, and then what was printed; two workers may do so at a time."""
+    own = path.with_suffix(f".{os.getpid()}")
+    command = [sys.executable, "-m", "tests.spiking.peer.suite", "--outcomes", str(own), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    last = own.read_text().splitlines()[-1:]
+    # 5: there was no test to run.
+    assert done.returncode in (0, 1, 5), f"ended with {done.returncode} after {last}\n{done.stdout}{done.stderr}"
+    own.replace(path)
+    own.write_text(done.stdout + done.stderr)
+    own.replace(printed)
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("outcomes")
+    """Return where outcomes are kept: one folder for all workers of ``-n 2``."""
+    base = tmp_path_factory.getbasetemp()
+    kept = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "outcomes"
+    kept.mkdir(exist_ok=True)
+    return kept
 
 
 def judge(found: Outcomes) -> None:
