@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from bionet.energy.partition import all_states
-from bionet.kernels.cpu.blas import ADDRESS, single
 from bionet.kernels.devices import CPU, Kernels
 from bionet.random import Stream
 
 Floats = NDArray[np.float64]
 States = NDArray[np.int8]
-
-_SGEMM = ADDRESS[np.dtype(np.float32)]
 
 
 class Moments(NamedTuple):
@@ -126,10 +123,7 @@ def gibbs(
     orders = np.array([places[order.permutation(len(places), step + k)] for k in range(n_sweeps)])
     own, lifts = (np.array(np.broadcast_to(each, (n_units,)), dtype=np.float64) for each in (bias, lift))
     there, law = on.put(states), (on.put(couplings), on.put(own))
-    with single():
-        on.boltzmann.sweeps(
-            *(_SGEMM, there, *law, orders, float(beta), on.put(lifts), np.uint64(stream.key), step),
-        )
+    on.boltzmann.sweeps(there, *law, orders, float(beta), on.put(lifts), np.uint64(stream.key), step)
     if on is not CPU:
         states[...] = on.get(there)
     return states

@@ -1,42 +1,40 @@
-"""Gibbs sampling of a general Boltzmann machine: one unit after the other, in blocks that share one matrix product.
+"""Gibbs sampling of a general Boltzmann machine: one unit after the other, in blocks whose fields are summed together.
 
-The fields of a block, of all chains, are a product in single precision, and the error of that is bounded. Nearly every
-draw lies farther from its probability than that, and is decided; for the rest the field is summed again in double
-precision, one weight after the other. So the states are those of double precision, and neither the size of a block nor
-the number of threads nor the library that multiplies has a part in them.
+Weights are rounded to whole numbers of 16 bits, each unit's to its own measure, and what the fields can err by for it
+is summed up. A unit comes on if its field is above a bar, which the draw sets. Nearly every field lies farther from its
+bar than it can err; the rest are summed again in double precision. So the states are those of double precision, and
+neither the size of a block nor the number of threads has a part in them.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from llvmlite import ir
+from numba import get_num_threads, njit, prange, types
+from numba.extending import intrinsic
 
-from bionet.kernels.cpu.blas import product
+from bionet.kernels.cpu.bitwise import wide
 from bionet.kernels.cpu.logistic import logistic
-from bionet.random import uniform
+from bionet.kernels.cpu.subsets import PANEL, WIDTH, add_exactly, add_up, aligned, pack, room_for, unpack
+from bionet.random import words
 
-BLOCK = 64
-"""Units whose fields are one product; what they do to each other is added as they have their turn."""
 GROUP = 512
 """Chains that a thread takes through the sweeps together, at most."""
-PANEL = 256
-"""Units that are summed up before they are added to others: the fewer, the smaller the error of a sum."""
+TURNS = 8
+"""Units that have their turn before what they changed reaches the fields of later blocks of so many."""
 
-_EPS = 2.0**-23
-"""Twice what rounding takes from a number in single precision, as a fraction of it."""
-_TINY = 2.0**-126
-"""Below it rounding takes as much as at it."""
-_HUGE = 1e15
-"""Two numbers below it have a product in single precision."""
+_LARGEST = 32500.0
+"""Of a sum over a panel of rounded weights, but for their rounding: half a unit each."""
+
+_FINEST = 1e-12
+"""Measure of weights times beta, at least: draws of 32 bits need no finer one."""
 
 
-def sweeps(address, states, weights, bias, orders, beta, lift, key, step):
+def sweeps(states, weights, bias, orders, beta, lift, key, step):
     """Give units their turn, 1 with probability 1 / (1 + exp(-beta field - lift)), else 0.
 
     Parameters
     ----------
-    address : uint64
-        ``blas.ADDRESS`` of single precision.
     states : int8 array, shape (n_chains, n_units)
         0 or 1; changed in place.
     weights : float array, shape (n_units, n_units)
@@ -47,109 +45,203 @@ def sweeps(address, states, weights, bias, orders, beta, lift, key, step):
         The units whose turn it is, one after the other.
     beta : float
     key : uint64
-        Of a :class:`bionet.random.Stream`. Sweep number k draws at step ``step + k`` and, for unit i of chain c, at
-        index ``c * n_units + i``, whatever thread computes it.
+        Of a :class:`bionet.random.Stream`. Sweep number k draws at step ``step + k`` and, for unit i of chain c, word
+        ``c % 4`` at index ``c // 4 * n_units + i``, whatever thread computes it: the middle of one of 2**32 equal parts
+        of the interval from 0 to 1.
     step : int
     """
-    size = max(1, min(GROUP, -(-len(states) // get_num_threads())))
-    _sweeps(address, states, weights, bias, orders, beta, lift, key, step, size)
+    size = max(4, min(GROUP, -(-len(states) // (4 * get_num_threads())) * 4))
+    _sweeps(states, weights, bias, orders, beta, lift, key, step, size)
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
-def _sweeps(address, states, weights, bias, orders, beta, lift, key, step, size):
+def _sweeps(states, weights, bias, orders, beta, lift, key, step, size):
     n_chains, n_units = states.shape
-    narrow, reach = weights.astype(np.float32), np.empty(n_units, dtype=np.float32)
+    rough = np.empty((n_units, 4 * len(pack(states[:0]))), dtype=np.int16)
+    law = np.empty((n_units, 3), dtype=np.float32)
     for i in prange(n_units):
-        reach[i] = _reach(weights[i], bias[i], beta, lift[i])
+        law[i] = _measured(weights[i], bias[i], beta, lift[i], rough[i])
     for group in prange(-(-n_chains // size)):
-        first = group * size
-        own = states[first : first + size]
-        bits = np.empty((n_units, len(own)), dtype=np.float32)
-        bits[:] = own.T
-        rows, fields = np.empty((BLOCK, n_units), dtype=np.float32), np.empty((BLOCK, len(own)), dtype=np.float32)
+        own = states[group * size : (group + 1) * size]
+        codes = pack(own)
+        n_places = codes.shape[1]
+        room, units = room_for(n_places), np.empty(WIDTH, dtype=np.int64)
+        fields = aligned(WIDTH * n_places, np.float32).reshape(WIDTH, n_places)
         for k in range(len(orders)):
-            for start in range(0, orders.shape[1], BLOCK):
-                block = orders[k, start : start + BLOCK]
-                _multiply(address, block, narrow, bits, rows, fields)
-                _take_turns(block, rows, fields, bits, weights, bias, beta, lift, reach, key, step + k, first)
-        own[:] = bits.T
+            for start in range(0, orders.shape[1], WIDTH):
+                block = orders[k, start : start + WIDTH]
+                units[:] = block[0]
+                units[: len(block)] = block
+                add_up(units, rough, codes, room, fields)
+                first = group * size // 4 * n_units
+                _take_turns(block, rough, law, fields, codes, weights, bias, beta, lift, key, step + k, first)
+        unpack(codes, own)
 
 
-@njit(cache=True)
-def _reach(row, bias, beta, lift):
-    """Return how far beta times a field plus lift can be from its true value, in single precision.
+@njit(cache=True, fastmath={"reassoc"}, error_model="numpy")
+def _measured(row, bias, beta, lift, rough):
+    """Round a unit's weights; return what a bar is, as a multiple of the draw's logit and a rest, and what may err.
 
-    The rounding errors of a sum of n numbers are n - 1, each a fraction of the sum of their sizes (Higham 2002, 4.2).
+    With e the rounding errors, a field errs by between the sum of those below 0 and the sum of those above. A bar, in
+    single precision, errs by less than 2**-15 of the multiple (a logit is below 23) and 2**-20 of the rest.
     """
-    size = _TINY
+    wide()
+    most = 0.0
+    for low in range(0, len(row), PANEL):
+        total, size = 0.0, 0.0
+        for j in range(low, min(low + PANEL, len(row))):
+            total += row[j]
+            size += abs(row[j])
+        most = max(most, 0.5 * (size + abs(total)))
+    unit = max(most / _LARGEST, _FINEST / beta)
+    rough[:] = 0
+    if not 1e-290 < unit < 1e290:
+        return 0.0, 0.0, np.inf
+    per, total, size = 1.0 / unit, 0.0, 0.0
     for j in range(len(row)):
-        size += abs(row[j])
-    if not max(size, abs(bias), abs(lift), beta) < _HUGE:
-        return np.inf
-    sums = PANEL + len(row) // PANEL + BLOCK + 8.0
-    return _EPS * (beta * (sums * size + 4.0 * abs(bias)) + 4.0 * abs(lift))
+        exact = row[j] * per
+        whole = np.rint(exact)
+        rough[j] = np.int16(np.int32(whole))
+        total += exact - whole
+        size += abs(exact - whole)
+    multiple, rest = per / beta, -per * (lift / beta + bias)
+    reach = 1e-6 + 0.500001 * (size + abs(total)) + 2.0**-15 * multiple + 2.0**-20 * abs(rest)
+    if not reach < 1e30:
+        return 0.0, 0.0, np.inf
+    return multiple, rest, reach
 
 
 @njit(cache=True)
-def _multiply(address, block, narrow, bits, rows, fields):
-    """Fill in the fields of a block, without biases, and the rows of the weights that they were computed with."""
-    n, n_units = len(block), len(bits)
-    for place in range(n):
-        rows[place] = narrow[block[place]]
-    for low in range(0, n_units, PANEL):
-        high = min(low + PANEL, n_units)
-        goes_on = np.float32(low > 0)
-        product(address, rows[:n, low:high], False, bits[low:high], False, np.float32(1), goes_on, fields[:n])
-
-
-@njit(cache=True, error_model="numpy")
-def _take_turns(block, rows, fields, bits, weights, bias, beta, lift, reach, key, step, first):
+def _take_turns(block, rough, law, fields, codes, weights, bias, beta, lift, key, step, first):
     """Give the units of a block their turn, in all chains of a group at once."""
-    n_units, n_chains = bits.shape
-    goal, other_goal = np.empty(n_chains, dtype=np.float32), np.empty(n_chains, dtype=np.float32)
-    for place in range(len(block)):
-        i = block[place]
-        index = first * n_units + i
-        given = np.float32(bias[i]), np.float32(beta), np.float32(lift[i]), reach[i]
-        if _draw(fields[place], *given, key, step, index, n_units, goal, other_goal):
-            for c in range(n_chains):
-                if goal[c] != other_goal[c]:
-                    chance = logistic(beta * (bias[i] + _sum(weights[i], bits, c)) + lift[i])
-                    goal[c] = uniform(key, step, index + c * n_units) < chance
-        now = bits[i]
-        for c in range(n_chains):
-            change = goal[c] - now[c]
-            now[c] = goal[c]
-            goal[c] = change
-        for later in range(place + 1, len(block)):
-            field, weight = fields[later], rows[place, block[later]]
-            for c in range(n_chains):
-                field[c] += weight * goal[c]
-
-
-@njit(cache=True, error_model="numpy")
-def _draw(field, bias, beta, lift, reach, key, step, index, n_units, least, most):
-    """Draw with the least and with the largest probability that there may be; return how often that differs."""
-    few = np.float32(8 * _EPS)  # what the logistic function may err by
-    one, zero, differ = np.float32(1), np.float32(0), 0
-    if reach == np.inf:
-        least[:], most[:] = zero, one
-        return len(field)
-    for c in range(len(field)):
-        x = beta * (field[c] + bias) + lift
-        luck = uniform(key, step, index + c * n_units)
-        low = luck < logistic(x - reach) * (one - few)
-        high = luck < logistic(x + reach) * (one + few)
-        least[c] = one if low else zero
-        most[c] = one if high else zero
-        differ += low != high
-    return differ
+    n_places, n_units = codes.shape[1], len(weights)
+    luck, goal, doubt = aligned(n_places, np.uint32), aligned(n_places, np.uint8), aligned(n_places, np.uint8)
+    changes = aligned(TURNS * n_places, np.float32).reshape(TURNS, n_places)
+    links = np.zeros((WIDTH, WIDTH), dtype=np.float32)
+    for later in range(len(block)):
+        row = rough[block[later]]
+        for place in range(later):
+            links[place, later] = row[block[place]]
+    for start in range(0, len(block), TURNS):
+        end = min(start + TURNS, len(block))
+        for place in range(start, end):
+            i = block[place]
+            _throw(key, step, first + i, n_units, luck)
+            _compare(fields[place], luck, law[i, 0], law[i, 1], law[i, 2], goal, doubt)
+            _decide_again(doubt, goal, luck, codes, weights[i], bias[i], beta, lift[i])
+            _move(codes[i // 4], goal, np.uint8(i % 4), changes[place - start])
+            for later in range(place + 1, end):
+                _add(fields[later], links[place, later], changes[place - start])
+        for later in range(start + TURNS, WIDTH, 2):
+            _add_eight(fields[later], fields[later + 1], changes, links[start : start + TURNS, later : later + 2])
 
 
 @njit(cache=True)
-def _sum(row, bits, c):
-    """Return a field in double precision, without its bias."""
-    total = 0.0
-    for j in range(len(row)):
-        total += row[j] * bits[j, c]
-    return total
+def _throw(key, step, index, n_units, luck):
+    """Draw a word for each chain."""
+    wide()
+    n = len(luck) // 4
+    a, b, c, d = luck[:n], luck[n : 2 * n], luck[2 * n : 3 * n], luck[3 * n :]
+    for q in range(n):
+        w, x, y, z = words(key, step, index + q * n_units)
+        a[q], b[q], c[q], d[q] = np.uint32(w), np.uint32(x), np.uint32(y), np.uint32(z)
+
+
+@njit(cache=True, error_model="numpy")
+def _compare(field, luck, multiple, rest, reach, goal, doubt):
+    """Say which fields are above their bar, and which are too near to it to tell, or have none."""
+    wide()
+    for c in range(len(field)):
+        over = field[c] - (multiple * logit(luck[c]) + rest)
+        goal[c] = over > 0
+        doubt[c] = not abs(over) > reach
+
+
+@njit(cache=True)
+def _decide_again(doubt, goal, luck, codes, row, bias, beta, lift):
+    eights = doubt.view(np.uint64)
+    for k in range(len(eights)):
+        if eights[k]:
+            for c in range(8 * k, 8 * k + 8):
+                if doubt[c]:
+                    chance = logistic(beta * (bias + add_exactly(row, codes, c)) + lift)
+                    goal[c] = (luck[c] + 0.5) * 2.0**-32 < chance
+
+
+@njit(cache=True)
+def _move(now, goal, bit, change):
+    """Write down in the codes what has been decided, and what that changes."""
+    wide()
+    for c in range(len(now)):
+        before = (now[c] >> bit) & np.uint8(1)
+        change[c] = np.float32(np.int32(goal[c]) - np.int32(before))
+        now[c] ^= (before ^ goal[c]) << bit
+
+
+@njit(cache=True, fastmath={"contract"})
+def _add(field, link, change):
+    wide()
+    for c in range(len(field)):
+        field[c] += link * change[c]
+
+
+@njit(cache=True, fastmath={"contract"})
+def _add_eight(one, other, changes, links):
+    """Add to the fields of two units what eight units have changed; all of it whole numbers."""
+    wide()
+    a, b, c, d, e, f, g, h = links[:, 0]
+    p, q, r, s, t, u, v, w = links[:, 1]
+    for k in range(len(one)):
+        i, j, m, n = changes[0, k], changes[1, k], changes[2, k], changes[3, k]
+        x, y = one[k] + a * i + b * j + c * m + d * n, other[k] + p * i + q * j + r * m + s * n
+        i, j, m, n = changes[4, k], changes[5, k], changes[6, k], changes[7, k]
+        one[k], other[k] = x + e * i + f * j + g * m + h * n, y + t * i + u * j + v * m + w * n
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def logit(word):
+    """Return log(u / (1 - u)) for u = (word + 1/2) / 2**32, to 2**-17, in single precision.
+
+    Of a = 2**i p the logarithm is i log 2 + log p, and log p - log q = 2 artanh((p - q) / (p + q)).
+    """
+    half, one, below = np.float32(0.5), np.int32(0x3F800000), np.int32(0x007FFFFF)
+    a, b = _bits(_float(word) + half), _bits(_float(~word) + half)
+    p, q = _of_bits(np.int32(a & below | one)), _of_bits(np.int32(b & below | one))
+    doublings = np.float32(np.int32((a >> np.int32(23)) - (b >> np.int32(23))))
+    return doublings * np.float32(np.log(2.0)) + _series((p - q) / (p + q))
+
+
+@intrinsic
+def _float(typing, word):
+    """Return an unsigned word as a number, which LLVM has an instruction for, and Numba takes a way round to."""
+    return types.float32(types.uint32), lambda context, builder, signature, arguments: builder.uitofp(
+        arguments[0], ir.FloatType()
+    )
+
+
+@intrinsic
+def _bits(typing, x):
+    return types.int32(types.float32), lambda context, builder, signature, arguments: builder.bitcast(
+        arguments[0], ir.IntType(32)
+    )
+
+
+@intrinsic
+def _of_bits(typing, x):
+    return types.float32(types.int32), lambda context, builder, signature, arguments: builder.bitcast(
+        arguments[0], ir.FloatType()
+    )
+
+
+@intrinsic
+def _series(typing, s):
+    """Return 2 artanh(s) = 2s (1 + s^2/3 + s^4/5 + ...) for s of at most 1/3 in size."""
+
+    def code(context, builder, signature, arguments):
+        kind, s = ir.FloatType(), arguments[0]
+        square, value = builder.fmul(s, s), kind(1.0 / 15)
+        for n in reversed(range(7)):
+            value = builder.fma(value, square, kind(1.0 / (2 * n + 1)))
+        return builder.fmul(builder.fadd(s, s), value)
+
+    return types.float32(types.float32), code

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bionet.kernels.gpu.arrays import logistic, module_of, table
+from bionet.kernels.gpu.arrays import layer, logistic, module_of
 
 BLOCK = 64
 """Units that have their turn before their changes reach the fields of all others, in one product."""
 
 
-def sweeps(address, states, weights, bias, orders, beta, lift, key, step):
-    """Give units their turn; parameters as on the processor, of which the first is idle. ``orders`` is a NumPy array.
+def sweeps(states, weights, bias, orders, beta, lift, key, step):
+    """Give units their turn; parameters as on the processor. ``orders`` is a NumPy array.
 
     Fields are sums in the precision of the weights.
     """
@@ -17,7 +17,7 @@ def sweeps(address, states, weights, bias, orders, beta, lift, key, step):
     fields = states.astype(kind) @ weights + bias.astype(kind)
     beta, lift = kind.type(beta), lift.astype(kind)
     for k, order in enumerate(orders):
-        luck = table(xp, key, int(step) + k, states.shape)
+        luck = layer(xp, key, int(step) + k, states.shape) + 2.0**-33
         for first in range(0, len(order), BLOCK):
             units = xp.asarray(order[first : first + BLOCK])
             within, block = weights[units[:, None], units], fields[:, units]

@@ -1,0 +1,99 @@
+"""What the sweeps of a Boltzmann machine are made of: sums from tables, rounded weights, bars from draws."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+from bionet.kernels.cpu import boltzmann, subsets
+from bionet.random import Stream
+
+
+def bits(n_chains, n_units):
+    return Stream(0, "test/bits").bernoulli(np.full((n_chains, n_units), 0.5)).astype(np.int8)
+
+
+def sums(states, rough, units):
+    """Return the sums of the weights of 64 units over what is on, shape (64, n_chains), from the tables."""
+    codes = subsets.pack(states)
+    padded = np.zeros((len(rough), 4 * len(codes)), dtype=np.int16)
+    padded[:, : rough.shape[1]] = rough
+    fields = subsets.aligned(64 * codes.shape[1], np.float32).reshape(64, -1)
+    subsets.add_up(units, padded, codes, subsets.room_for(codes.shape[1]), fields)
+    return fields[:, places(len(states), codes)]
+
+
+def places(n_chains, codes):
+    chains = np.arange(n_chains)
+    return chains % 4 * (codes.shape[1] // 4) + chains // 4
+
+
+@pytest.mark.parametrize(("n_chains", "n_units"), [(1, 1), (3, 5), (16, 64), (17, 70), (50, 256), (33, 601)])
+def test_sums_from_tables_are_the_sums(n_chains, n_units):
+    states, draws = bits(n_chains, n_units), Stream(1, "test/weights")
+    rough = (200 * draws.uniform((n_units, n_units)) - 100).astype(np.int16)
+    units = draws.child("units").permutation(max(n_units, 64))[:64] % n_units
+    expected = states.astype(int) @ rough[units].T.astype(int)
+    np.testing.assert_array_equal(sums(states, rough, units), expected.T)
+
+
+def test_sums_reach_to_the_ends_of_their_bits():
+    """In a panel 32628 is the most; panels add up beyond 16 bits."""
+    rough = np.zeros((2, 4 * subsets.PANEL), dtype=np.int16)
+    rough[0], rough[1] = 32628 // subsets.PANEL, -(32628 // subsets.PANEL)
+    found = sums(np.ones((5, rough.shape[1]), dtype=np.int8), rough, np.arange(64) % 2)
+    np.testing.assert_array_equal(found[:2], 4 * np.array([[32512], [-32512]]) * np.ones((1, 5)))
+
+
+@pytest.mark.parametrize(("n_chains", "n_units"), [(1, 1), (9, 66), (130, 7)])
+def test_what_is_packed_is_unpacked(n_chains, n_units):
+    states = bits(n_chains, n_units)
+    codes, back = subsets.pack(states), np.empty_like(states)
+    subsets.unpack(codes, back)
+    np.testing.assert_array_equal(back, states)
+    row = Stream(2, "test/row").normal(n_units)
+    for place, state in zip(places(n_chains, codes), states, strict=True):
+        assert subsets.add_exactly(row, codes, place) == pytest.approx(row @ state, rel=1e-13, abs=1e-13)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-11, 0.05, 3e4])
+@pytest.mark.parametrize("n_units", [2, 300, 700])
+def test_rounded_weights_err_by_no_more_than_they_say(n_units, scale):
+    """In the two states that gather all errors of one sign: there half the bound is come near to, and not passed."""
+    row = scale * Stream(n_units, "test/row").normal(n_units)
+    rough = np.zeros(n_units, dtype=np.int16)
+    multiple, rest, reach = boltzmann._measured(row, 0.0, 1.0, 0.0, rough)
+    per, error = multiple, row * multiple - rough
+    assert rest == 0
+    assert np.abs(error).max() <= 0.5
+    worst = max(error[error > 0].sum(), -error[error < 0].sum())
+    assert worst <= reach <= worst * 1.00001 + 1e-5 + 2.0**-15 * per
+    for low in range(0, n_units, subsets.PANEL):
+        part = rough[low : low + subsets.PANEL].astype(int)
+        assert max(part[part > 0].sum(), -part[part < 0].sum()) < 2**15
+
+
+def test_weights_without_measure_are_always_summed_again():
+    rough = np.ones(3, dtype=np.int16)
+    for row, beta in (
+        (np.full(3, 1e300), 1.0),
+        (np.full(3, 1e-300), 1e300),
+        (np.ones(3), 0.0),
+    ):
+        assert boltzmann._measured(row, 0.5, beta, 0.5, rough) == (0.0, 0.0, np.inf)
+
+
+@njit
+def logits(words):
+    found = np.empty(len(words), dtype=np.float32)
+    for k in range(len(words)):
+        found[k] = boltzmann.logit(words[k])
+    return found
+
+
+def test_bars_are_logits_of_draws():
+    """To 2**-17; a bar allows for 2**-15."""
+    ends = [0, 1, 2, 3, 2**31 - 1, 2**31, 2**31 + 1, 2**32 - 2, 2**32 - 1]
+    words = np.append(ends, (Stream(3, "test/words").uniform(100_000) * 2**32).astype(np.int64))
+    words = np.append(words, 2 ** np.arange(32)).astype(np.uint32)
+    exact = np.log(words + 0.5) - np.log(2.0**32 - words - 0.5)
+    np.testing.assert_allclose(logits(words), exact, rtol=0, atol=2.0**-17)
