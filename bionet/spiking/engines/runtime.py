@@ -6,6 +6,7 @@ Arrays are made inside compiled code from addresses: one table of numbers is che
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 __all__ = (
     "cube",
     "events_within",
+    "fetch_line",
     "finite",
     "make_refractory",
     "push_groups",
@@ -46,6 +48,23 @@ def view(typing, address, size, dtype):
         return array._getvalue()
 
     return result(types.int64, types.int64, dtype), generate
+
+
+@intrinsic
+def fetch_line(typing, array, place):
+    """Begin to fetch the line of the cache that an element of an array lies in, for whoever needs it soon."""
+
+    def generate(context, builder, signature, arguments):
+        own = make_array(signature.args[0])(context, builder, arguments[0])
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        line = builder.bitcast(builder.gep(own.data, [arguments[1]]), byte)
+        # To be read, to be kept in all caches, data.
+        builder.call(prefetch, [line, *(ir.Constant(flag, each) for each in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), generate
 
 
 @intrinsic
