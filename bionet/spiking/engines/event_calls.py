@@ -23,7 +23,9 @@ __all__ = (
     "call_advance",
     "call_arrive",
     "call_deliver",
+    "call_fetch",
     "call_fire",
+    "call_foresee",
     "call_front_at",
     "call_inject",
     "call_launch",
@@ -52,13 +54,31 @@ SIGNATURES = {
     "next_front": types.Tuple((_WHOLE, _REAL))(_WHOLE),
     "front_at": types.Tuple((_WHOLE, _WHOLE))(*_WHEN, _REAL, _WHOLE),
     "arrive": types.void(*_WHEN, _REAL, _WHOLE),
+    "fetch": types.void(*6 * (_WHOLE,)),
+    "foresee": types.Tuple((_WHOLE, _WHOLE))(_WHOLE),
 }
-ADVANCE, SEARCH, RESET, FIRE, LAUNCH, DELIVER, INJECT, ONWARD, SILENCES, NEXT_FRONT, FRONT_AT, ARRIVE = range(12)
+(
+    ADVANCE,
+    SEARCH,
+    RESET,
+    FIRE,
+    LAUNCH,
+    DELIVER,
+    INJECT,
+    ONWARD,
+    SILENCES,
+    NEXT_FRONT,
+    FRONT_AT,
+    ARRIVE,
+    FETCH,
+    FORESEE,
+) = range(14)
 CALLS = len(SIGNATURES)
 #: The types of arrays.
 ARRAYS = {
     **{"control": "int64", "flights": "int64", "offsets": "float64", "quiet": "float64"},
     **{"heap": "int32", "free": "int32", "touched": "int32", "seen": "bool_"},
+    **{"place_of": "int32", "due": "int64", "wanted": "int64"},
 }
 #: The words of a thread's memory: addresses of the tables of addresses and sizes, of floats, integers and keys;
 #: the length of a window; addresses of the table of calls and of the first units.
@@ -112,7 +132,7 @@ call_advance, call_search, call_reset = _by_address("advance"), _by_address("sea
 call_fire, call_launch, call_deliver = _by_address("fire"), _by_address("launch"), _by_address("deliver")
 call_inject, call_onward, call_silences = _by_address("inject"), _by_address("onward"), _by_address("silences")
 call_next_front, call_front_at = _by_address("next_front"), _by_address("front_at")
-call_arrive = _by_address("arrive")
+call_arrive, call_fetch, call_foresee = _by_address("arrive"), _by_address("fetch"), _by_address("foresee")
 
 
 def called(which, number, memory):
@@ -169,6 +189,14 @@ def deliver(pathway, k, stop, w, off, now, draw, touched, n_touched, seen, memor
     return call_deliver(function, given)
 
 
+def fetch(pathway, k, seen, place_of, due, wanted, memory):
+    """Begin to fetch from memory what a synapse needs that is reached next."""
+    function = called(FETCH, pathway, memory)
+    if function != 0:
+        agenda = (seen.ctypes.data, place_of.ctypes.data, due.ctypes.data, wanted.ctypes.data)
+        call_fetch(function, (k, *agenda, memory))
+
+
 def inject(drive, u, w, off, now, draw, touched, n_touched, seen, memory):
     """Run the code of a Poisson event at a neuron; return how many neurons are touched by now."""
     function = called(INJECT, drive, memory)
@@ -201,8 +229,13 @@ def arrive(w, off, window, memory):
     call_arrive(called(ARRIVE, 0, memory), (w, off, window, memory))
 
 
+def foresee(memory):
+    """Begin to fetch what the next fronts need; return the pathway and place of the very next; below 0 for none."""
+    return call_foresee(called(FORESEE, 0, memory), (memory,))
+
+
 #: What the loop calls, in the order in which they call each other.
 FUNCTIONS = (
-    *(called, member, advance, search, reset, fire, launch, deliver, inject, onward, silences),
-    *(next_front, front_at, arrive),
+    *(called, member, advance, search, reset, fire, launch, deliver, fetch, inject, onward, silences),
+    *(next_front, front_at, arrive, foresee),
 )

@@ -1,10 +1,11 @@
 r"""Spikes as fronts: one that left at :math:`t_0` arrives when :math:`\int_{t_0}^t v(s)\,ds` is the length of its axon.
 
-An *axon* is a synapse of a pathway whose spikes are fronts. Its row holds when the first of its spikes arrives, and a
-distance: how far a front has come that set out when there was none on the axon, up to the last change of the velocity.
-Its spikes are a list in the order of departure, each with its start (that distance, at the departure) and length; so a
-change of the velocity touches the row and the first spike alone, and no spike overtakes another. Axons that have spikes
-are a heap by the time at which the first arrives, the times within it.
+An *axon* is a synapse of a pathway whose spikes are fronts. While it has spikes it has a row, which holds when the
+first of them arrives, and a distance: how far a front has come that set out when there was none on the axon, up to the
+last change of the velocity. Its spikes are a list in the order of departure, each with its start (that distance, at the
+departure) and length; so a change of the velocity touches the row and the first spike alone, and no spike overtakes
+another. Rows in use are a heap by the time at which the first spike arrives, the times within it. Behind them the heap
+lists the rows that are free, the last one used first: so those in use are few beside the axons, and stay in the cache.
 
 A velocity that stands still between changes makes distances products. One that moves by itself, as equations say, is
 integrated by Gauss and Kronrod's rule of 7 and 15 points [1]_ over stretches short enough, and the arrival found by
@@ -27,6 +28,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bionet.spiking.engines.event_queues import FRONTS, NEVER, SPARE, WHO, WRONG
+from bionet.spiking.engines.runtime import fetch_line
 
 #: Columns of an axon's row. DISTANCE_NOW, VELOCITY (where it moves) and VELOCITY_THEN, at the arrival, are put aside
 #: while code runs that may change the velocity. IS_UNSURE: there is no arrival yet, it is to be looked at again.
@@ -55,8 +57,14 @@ FINE, COARSE = np.concatenate([_WEIGHTS, _WEIGHTS[-2::-1]]), np.concatenate([_GA
 
 
 class Queues(NamedTuple):
-    """The arrays of all axons: rows, spikes and what follows each; first and last spike; the heap, times and places."""
+    """The arrays of fronts.
 
+    Of each axon its row (``slots``; -1: none). Of each row its axon (``owners``), its first and last spike, and its
+    place in the heap. Spikes and what follows each; the heap, and the times in it.
+    """
+
+    slots: NDArray
+    owners: NDArray
     axons: NDArray
     spikes: NDArray
     following: NDArray
@@ -70,24 +78,32 @@ class Queues(NamedTuple):
     accuracy: NDArray
 
 
-@njit(cache=True, error_model="numpy")
-def is_before(w, off, a, place, due, heap):
-    """Return whether axon a, whose first spike arrives at (w, off), comes before the one at a place of the heap."""
-    if w != due[2 * place]:
-        return w < due[2 * place]
-    if off != due[2 * place + 1]:
-        return off < due[2 * place + 1]
-    return a < heap[place]
+@njit(cache=True, error_model="numpy", forceinline=True)
+def is_before(w, off, row, place, due, heap, owners):
+    """Return whether a row, whose first spike arrives at (w, off), comes before the one at a place of the heap."""
+    other_w, other_off = due[2 * place], due[2 * place + 1]
+    if (w == other_w) & (off == other_off):
+        return owners[row] < owners[heap[place]]
+    # Without branches: nobody could predict them.
+    return (w < other_w) | ((w == other_w) & (off < other_off))
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def sooner(a, b, due, heap, owners):
+    """Return which of two places of the heap comes first."""
+    return b if is_before(due[2 * b], due[2 * b + 1], heap[b], a, due, heap, owners) else a
 
 
 @njit(cache=True, error_model="numpy")
-def settle(a, place, n, q):
-    """Move an axon from a place of the heap, of which each has four below it, to the one it belongs to."""
-    heap, due, places = q.heap, q.due, q.places
-    w, off = q.axons[AXON * a + DUE_W], q.axons[AXON * a + DUE_OFF]
+def settle(row, w, off, place, n, q):
+    """Move a row, whose first spike arrives at (w, off), from a place of the heap to the one it belongs to.
+
+    Each place has four below it; those below them are fetched from memory while the four are compared.
+    """
+    heap, due, places, owners = q.heap, q.due, q.places, q.owners
     while place > 0:
         other = (place - 1) >> 2
-        if not is_before(w, off, a, other, due, heap):
+        if not is_before(w, off, row, other, due, heap, owners):
             break
         heap[place], due[2 * place], due[2 * place + 1] = heap[other], due[2 * other], due[2 * other + 1]
         places[heap[place]] = place
@@ -96,17 +112,24 @@ def settle(a, place, n, q):
         first = 4 * place + 1
         if first >= n:
             break
-        best = first
-        for child in range(first + 1, min(first + 4, n)):
-            if is_before(due[2 * child], due[2 * child + 1], heap[child], best, due, heap):
-                best = child
-        if is_before(w, off, a, best, due, heap):
+        below = 4 * first + 1
+        if below < n:
+            for child in range(4):
+                fetch_line(due, 2 * (below + 4 * child))
+        if first + 3 < n:
+            best = sooner(first, first + 1, due, heap, owners)
+            best = sooner(best, sooner(first + 2, first + 3, due, heap, owners), due, heap, owners)
+        else:
+            best = first
+            for child in range(first + 1, n):
+                best = sooner(best, child, due, heap, owners)
+        if is_before(w, off, row, best, due, heap, owners):
             break
         heap[place], due[2 * place], due[2 * place + 1] = heap[best], due[2 * best], due[2 * best + 1]
         places[heap[place]] = place
         place = best
-    heap[place], due[2 * place], due[2 * place + 1] = a, w, off
-    places[a] = place
+    heap[place], due[2 * place], due[2 * place + 1] = row, w, off
+    places[row] = place
 
 
 # Printed for each network.
@@ -188,21 +211,21 @@ def reach(pathway, i, t, rest, accuracy, memory):
     return h + x, 0.0
 
 
-def gone(a, pathway, i, w, off, window, memory):
+def gone(row, pathway, i, w, off, window, memory):
     """Return how far a front has come since the last change of the velocity."""
     q = queues(memory)
-    r = AXON * a
+    r = AXON * row
     span = (w - q.axons[r + SINCE_W]) * window + (off - q.axons[r + SINCE_OFF])
     if is_moving(pathway):
         return travelled(pathway, i, q.axons[r + SINCE_W] * window + q.axons[r + SINCE_OFF], span, memory)
     return q.axons[r + VELOCITY] * span
 
 
-def aim_front(a, pathway, i, w, off, window, memory):
-    """Set when the first spike of an axon arrives: not before (w, off)."""
+def aim_front(row, pathway, i, w, off, window, memory):
+    """Set when the first spike of a row's axon arrives: not before (w, off)."""
     q = queues(memory)
     axons, spikes = q.axons, q.spikes
-    r, s = AXON * a, SPIKE * np.int64(q.heads[a])
+    r, s = AXON * row, SPIKE * np.int64(q.heads[row])
     start_w, start_off, rest = spikes[s + LEFT_W], spikes[s + LEFT_OFF], spikes[s + REACH]
     if start_w < axons[r + SINCE_W] or (start_w == axons[r + SINCE_W] and start_off < axons[r + SINCE_OFF]):
         start_w, start_off = axons[r + SINCE_W], axons[r + SINCE_OFF]
@@ -233,7 +256,6 @@ def check_velocity(v, pathway, i, control):
 def depart(a, pathway, i, w, off, window, length, memory):
     """Send a spike along an axon."""
     q = queues(memory)
-    r = AXON * a
     if not (0.0 <= length < np.inf):
         q.control[WRONG], q.control[WHO] = pathway + 1, i
     q.control[SPARE] -= 1
@@ -241,27 +263,32 @@ def depart(a, pathway, i, w, off, window, length, memory):
     s = SPIKE * np.int64(spike)
     q.spikes[s + LEFT_W], q.spikes[s + LEFT_OFF], q.spikes[s + START], q.spikes[s + REACH] = w, off, 0.0, length
     q.following[spike] = -1
-    if q.heads[a] >= 0:
-        q.spikes[s + START] = q.axons[r + DISTANCE] + gone(a, pathway, i, w, off, window, memory)
-        q.following[q.tails[a]] = spike
-        q.tails[a] = spike
+    row = np.int64(q.slots[a])
+    if row >= 0:
+        q.spikes[s + START] = q.axons[AXON * row + DISTANCE] + gone(row, pathway, i, w, off, window, memory)
+        q.following[q.tails[row]] = spike
+        q.tails[row] = spike
         return
-    q.heads[a] = q.tails[a] = spike
+    n = q.control[FRONTS]
+    row = np.int64(q.heap[n])
+    r = AXON * row
+    q.slots[a], q.owners[row] = row, a
+    q.heads[row] = q.tails[row] = spike
     v = velocity(pathway, i, w * window + off, memory)
     check_velocity(v, pathway, i, q.control)
     q.axons[r + SINCE_W], q.axons[r + SINCE_OFF], q.axons[r + DISTANCE], q.axons[r + VELOCITY] = w, off, 0.0, v
-    aim_front(a, pathway, i, w, off, window, memory)
-    n = q.control[FRONTS]
+    aim_front(row, pathway, i, w, off, window, memory)
     q.control[FRONTS] = n + 1
-    settle(a, n, n + 1, q)
+    settle(row, q.axons[r + DUE_W], q.axons[r + DUE_OFF], n, n + 1, q)
 
 
 def before_change(a, pathway, i, w, off, window, memory):
     """Put aside how far a front has come, before code runs that may change how its velocity moves."""
     q = queues(memory)
-    if q.heads[a] >= 0 and is_moving(pathway):
-        r = AXON * a
-        q.axons[r + DISTANCE_NOW] = q.axons[r + DISTANCE] + gone(a, pathway, i, w, off, window, memory)
+    row = np.int64(q.slots[a])
+    if row >= 0 and is_moving(pathway):
+        r = AXON * row
+        q.axons[r + DISTANCE_NOW] = q.axons[r + DISTANCE] + gone(row, pathway, i, w, off, window, memory)
         q.axons[r + VELOCITY] = velocity(pathway, i, w * window + off, memory)
         q.axons[r + VELOCITY_THEN] = velocity(pathway, i, q.axons[r + DUE_W] * window + q.axons[r + DUE_OFF], memory)
 
@@ -269,9 +296,10 @@ def before_change(a, pathway, i, w, off, window, memory):
 def after_change(a, pathway, i, w, off, window, memory):
     """Aim anew where code has changed a velocity."""
     q = queues(memory)
-    if q.heads[a] < 0:
+    row = np.int64(q.slots[a])
+    if row < 0:
         return
-    r, axons = AXON * a, q.axons
+    r, axons = AXON * row, q.axons
     v = velocity(pathway, i, w * window + off, memory)
     check_velocity(v, pathway, i, q.control)
     if is_moving(pathway):
@@ -282,27 +310,29 @@ def after_change(a, pathway, i, w, off, window, memory):
     else:
         if v == axons[r + VELOCITY]:
             return
-        axons[r + DISTANCE] += gone(a, pathway, i, w, off, window, memory)
+        axons[r + DISTANCE] += gone(row, pathway, i, w, off, window, memory)
     axons[r + SINCE_W], axons[r + SINCE_OFF], axons[r + VELOCITY] = w, off, v
-    aim_front(a, pathway, i, w, off, window, memory)
-    settle(a, q.places[a], q.control[FRONTS], q)
+    aim_front(row, pathway, i, w, off, window, memory)
+    settle(row, axons[r + DUE_W], axons[r + DUE_OFF], q.places[row], q.control[FRONTS], q)
 
 
 def before_changes(w, off, window, memory):
     """Do that for all axons with spikes."""
     q = queues(memory)
     for k in range(q.control[FRONTS]):
-        pathway, _, i = axon_of(q.heap[k], memory)
-        before_change(np.int64(q.heap[k]), pathway, i, w, off, window, memory)
+        a = np.int64(q.owners[q.heap[k]])
+        pathway, _, i = axon_of(a, memory)
+        before_change(a, pathway, i, w, off, window, memory)
 
 
 def after_changes(w, off, window, memory):
     """Do that for all axons with spikes."""
     q = queues(memory)
-    with_spikes = q.heap[: q.control[FRONTS]].copy()
-    for a in with_spikes:
+    rows = q.heap[: q.control[FRONTS]].copy()
+    for row in rows:
+        a = np.int64(q.owners[row])
         pathway, _, i = axon_of(a, memory)
-        after_change(np.int64(a), pathway, i, w, off, window, memory)
+        after_change(a, pathway, i, w, off, window, memory)
 
 
 def next_front(memory):
@@ -310,53 +340,71 @@ def next_front(memory):
     q = queues(memory)
     if q.control[FRONTS] == 0:
         return NEVER, np.inf
-    r = AXON * np.int64(q.heap[0])
-    return np.int64(q.axons[r + DUE_W]), q.axons[r + DUE_OFF]
+    return np.int64(q.due[0]), q.due[1]
 
 
 def front_at(w, off, window, memory):
     """Return a pathway and a place of it that a front reaches at a time; the pathway is below 0 if there is none."""
     q = queues(memory)
     while q.control[FRONTS]:
-        a = np.int64(q.heap[0])
-        r = AXON * a
-        if q.axons[r + DUE_W] != w or q.axons[r + DUE_OFF] != off:
+        if q.due[0] != w or q.due[1] != off:
             break
+        row = np.int64(q.heap[0])
+        r, a = AXON * row, np.int64(q.owners[row])
         pathway, k, i = axon_of(a, memory)
         if q.axons[r + IS_UNSURE] == 0.0:
             return pathway, k
         before_change(a, pathway, i, w, off, window, memory)
         q.axons[r + SINCE_W], q.axons[r + SINCE_OFF], q.axons[r + DISTANCE] = w, off, q.axons[r + DISTANCE_NOW]
-        aim_front(a, pathway, i, w, off, window, memory)
+        aim_front(row, pathway, i, w, off, window, memory)
         if q.axons[r + IS_UNSURE] > 0.0 and q.axons[r + DUE_W] == w and q.axons[r + DUE_OFF] == off:
             q.control[WRONG], q.control[WHO] = pathway + 1, i
             q.axons[r + DUE_W] = np.float64(NEVER)
-        settle(a, 0, q.control[FRONTS], q)
+        settle(row, q.axons[r + DUE_W], q.axons[r + DUE_OFF], 0, q.control[FRONTS], q)
     return np.int64(-1), np.int64(0)
 
 
 def arrive(w, off, window, memory):
     """Take the spike that arrives next from its axon."""
     q = queues(memory)
-    a = np.int64(q.heap[0])
-    spike = q.heads[a]
+    row = np.int64(q.heap[0])
+    a, spike = np.int64(q.owners[row]), q.heads[row]
     q.spare[q.control[SPARE]] = spike
     q.control[SPARE] += 1
-    q.heads[a] = q.following[spike]
-    if q.heads[a] >= 0:
+    q.heads[row] = q.following[spike]
+    if q.heads[row] >= 0:
         pathway, _, i = axon_of(a, memory)
-        aim_front(a, pathway, i, w, off, window, memory)
-        settle(a, 0, q.control[FRONTS], q)
+        aim_front(row, pathway, i, w, off, window, memory)
+        settle(row, q.axons[AXON * row + DUE_W], q.axons[AXON * row + DUE_OFF], 0, q.control[FRONTS], q)
         return
+    q.slots[a] = -1
     n = q.control[FRONTS] - 1
     q.control[FRONTS] = n
+    last = np.int64(q.heap[n])
+    q.heap[n] = row
     if n > 0:
-        settle(q.heap[n], 0, n, q)
+        settle(last, q.due[2 * n], q.due[2 * n + 1], 0, n, q)
+
+
+def foresee(memory):
+    """Begin to fetch the rows of those that arrive next; return the pathway and place of the very next, or -1."""
+    q = queues(memory)
+    n = q.control[FRONTS]
+    if n == 0:
+        return np.int64(-1), np.int64(0)
+    for place in range(min(n, 5)):
+        row = np.int64(q.heap[place])
+        fetch_line(q.axons, AXON * row)
+        fetch_line(q.axons, AXON * row + AXON - 1)
+        fetch_line(q.spikes, SPIKE * np.int64(q.heads[row]))
+        fetch_line(q.slots, np.int64(q.owners[row]))
+    pathway, k, _ = axon_of(np.int64(q.owners[q.heap[0]]), memory)
+    return pathway, k
 
 
 #: In the order in which they call each other; the first three are there for velocities that move by themselves.
 MOVING = (stretch, travelled, reach)
 FUNCTIONS = (
     *(gone, aim_front, check_velocity, depart, before_change, after_change, before_changes, after_changes),
-    *(next_front, front_at, arrive),
+    *(next_front, front_at, arrive, foresee),
 )

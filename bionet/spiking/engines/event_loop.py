@@ -22,7 +22,9 @@ from bionet.spiking.engines.event_calls import (
     advance,
     arrive,
     deliver,
+    fetch,
     fire,
+    foresee,
     front_at,
     inject,
     launch,
@@ -254,6 +256,9 @@ def instant(
                 break
             if is_front:
                 arrive(w, off, window, memory)
+                after, place = foresee(memory)
+                if after >= 0:
+                    fetch(after, place, seen, place_of, due, wanted, memory)
             else:
                 stop, delay = onward(pathway, slot, flights, memory)
                 if delay >= 0.0:
@@ -265,6 +270,9 @@ def instant(
                     heap[0] = heap[control[FLIGHTS]]
                 if control[FLIGHTS] > 1:
                     sift_down(heap, control[FLIGHTS], flights, offsets)
+                if control[FLIGHTS]:
+                    after = 5 * heap[0]
+                    fetch(flights[after + 1], flights[after + 2], seen, place_of, due, wanted, memory)
             control[DRAW] += 1
             n_touched = deliver(pathway, k, stop, w, off, now, control[DRAW], touched, n_touched, seen, memory)
         if generation == 0:

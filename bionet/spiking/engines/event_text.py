@@ -48,6 +48,7 @@ class EventText(FrontText):
         for each in operations:
             if isinstance(each, p.Deliver):
                 self.deliver(each)
+                self.fetch(each)
         self.fronts()
         for number, drive in enumerate(self.network.drives):
             self.inject(number, drive)
@@ -228,6 +229,33 @@ class EventText(FrontText):
                     self.look_up_synapse(each.pathway, start)
             self.sorted_pathway = None
             self.add("return n_touched")
+
+    def fetch(self, each: p.Deliver) -> None:
+        """Print how what a synapse needs that is reached next is fetched from memory, while others are computed.
+
+        A row that is reached at once is not: its synapses do not wait for each other's memory.
+        """
+        layout, own = self.axon_layouts[each.pathway], (*each.code.vector_reads, *each.code.vector_writes)
+        if layout.homogeneous and each.pathway not in self.network.fronts:
+            return
+        references = [each.code.names[name] for name in own]
+        arrays = {it.array: 0 for it in references if isinstance(it, p.Reference) and it.index == "_idx"}
+        with self.function(f"fetch_{each.pathway}(k, seen, place_of, due, wanted, memory)"):
+            self.sorted_pathway = None if layout.in_order else each.pathway
+            self.add("k = np.uint64(k)")
+            if layout.in_order:
+                self.add("i = k")
+            start = len(self.lines)
+            self.follow(each.code, own, "i")
+            for array in arrays:
+                self.add(f"fetch_line({self.array(array)}, np.uint64(i))")
+            for flow, at in self.present(each.code, "i"):
+                self.add(f"fetch_line({self.rows(flow)}, np.uint64({at}) * np.uint64({self.stride(flow)}))")
+                self.add(f"u = np.uint64({self.place('bounds', 0, '', 'int64')}[{flow}]) + np.uint64({at})")
+                for name in ("seen", "place_of", "due", "wanted"):
+                    self.add(f"fetch_line({name}, u)")
+            self.look_up_synapse(each.pathway, start)
+            self.sorted_pathway = None
 
     def inject(self, number: int, each: PoissonDrive) -> None:
         """Print what a Poisson event does to its neuron."""

@@ -6,7 +6,11 @@ Memory is found inside compiled code by its address: one table of numbers is che
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 from bionet.kernels.cpu.vectors import wide
 from bionet.spiking.engines.plain_memory import listed, memory, span, view, whole
@@ -18,6 +22,7 @@ within = njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 __all__ = (
     "cube",
     "events_within",
+    "fetch_line",
     "finite",
     "listed",
     "make_refractory",
@@ -32,6 +37,23 @@ __all__ = (
     "whole",
     "wide",
 )
+
+
+@intrinsic
+def fetch_line(typing, array, place):
+    """Begin to fetch the line of the cache that an element of an array lies in, for whoever needs it soon."""
+
+    def generate(context, builder, signature, arguments):
+        own = make_array(signature.args[0])(context, builder, arguments[0])
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        line = builder.bitcast(builder.gep(own.data, [arguments[1]]), byte)
+        # To be read, to be kept in all caches, data.
+        builder.call(prefetch, [line, *(ir.Constant(flag, each) for each in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), generate
 
 
 @njit(inline="always")
