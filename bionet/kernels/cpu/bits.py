@@ -172,24 +172,19 @@ def multiply(words, values, weights, turn, left, sums):
     sums[:] = 0
     for word in range(len(words)):
         first, own = word * WORD, words[word]
-        direct = not turn and first + WORD <= n_neighbours and left + columns <= n_units
-        if not direct:
+        given, i, j = weights, first, left
+        if turn or first + WORD > n_neighbours or left + columns > n_units:
             _copy(weights, turn, first, left, n_neighbours, n_units, block)
+            given, i, j = block, 0, 0
         half = n_neighbours - first <= WORD // 2
         if few:
-            if direct:
-                tabulate_few(table, weights, first, left, low, high)
-            else:
-                tabulate_few(table, block, 0, 0, low, high)
+            tabulate_few(table, given, i, j, low, high)
             for row in range(0 if half else n_rows):
                 add_few(sums, row, table, own[row])
             for row in range(n_rows if half else 0):
                 add_half_few(sums, row, table, own[row])
         else:
-            if direct:
-                tabulate_many(table, weights, first, left, low, high)
-            else:
-                tabulate_many(table, block, 0, 0, low, high)
+            tabulate_many(table, given, i, j, low, high)
             for row in range(0 if half else n_rows):
                 add_many(sums, row, table, own[row])
             for row in range(n_rows if half else 0):
