@@ -15,11 +15,13 @@ from numba.extending import intrinsic
 
 from bionet.kernels.cpu.bitwise import wide
 from bionet.kernels.cpu.logistic import logistic
-from bionet.kernels.cpu.subsets import PANEL, WIDTH, add_exactly, add_up, aligned, pack, room_for, unpack
+from bionet.kernels.cpu.subsets import PANEL, WIDTH, add_exactly, add_up, aligned, dot, pack, room_for, unpack
 from bionet.random import words
 
 GROUP = 512
 """Chains that a thread takes through the sweeps together, at most."""
+FEW = 8
+"""Chains of a thread that tables are not worth the while for, at most: each is summed in double precision."""
 TURNS = 8
 """Units that have their turn before what they changed reaches the fields of later blocks of so many."""
 
@@ -50,8 +52,23 @@ def sweeps(states, weights, bias, orders, beta, lift, key, step):
         of the interval from 0 to 1.
     step : int
     """
+    if len(states) <= FEW * get_num_threads():
+        _chain_by_chain(states, weights, bias, orders, beta, lift, key, step)
+        return
     size = max(4, min(GROUP, -(-len(states) // (4 * get_num_threads())) * 4))
     _sweeps(states, weights, bias, orders, beta, lift, key, step, size)
+
+
+@njit(cache=True, parallel=True)
+def _chain_by_chain(states, weights, bias, orders, beta, lift, key, step):
+    n_units = len(weights)
+    for c in prange(len(states)):
+        state = states[c]
+        for k in range(len(orders)):
+            for i in orders[k]:
+                word = words(key, step + k, c // 4 * n_units + i)[c % 4]
+                chance = logistic(beta * (bias[i] + dot(weights[i], state)) + lift[i])
+                state[i] = (word + 0.5) * 2.0**-32 < chance
 
 
 @njit(cache=True, parallel=True, error_model="numpy")

@@ -109,7 +109,7 @@ def add_exactly(row, codes, place):
     """Return the sum of the weights over what is on in one chain, in double precision."""
     state = np.empty(len(codes), dtype=np.uint32)
     _spread(codes, place, state)
-    return _dot(row, state.view(np.uint8))
+    return dot(row, state.view(np.uint8))
 
 
 @njit(cache=True)
@@ -121,7 +121,8 @@ def _spread(codes, place, state):
 
 
 @njit(cache=True, fastmath={"reassoc"})
-def _dot(row, state):
+def dot(row, state):
+    """Return the sum of the weights over what is on, in double precision."""
     wide()
     total = 0.0
     for j in range(len(row)):
