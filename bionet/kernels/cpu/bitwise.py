@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange, types
+from numba import njit, prange
 from numba.extending import intrinsic
+
+from bionet.kernels.cpu.vectors import wide
 
 TILE = 256
 """Columns that are compared with one column after the other while they stay in the fastest cache."""
 ROWS = 32
 """Rows of the weights that a thread computes together."""
-
-
-@intrinsic
-def wide(typing):
-    """Let the loops of the function at hand take vectors of 512 bits where the processor has them."""
-
-    def code(context, builder, signature, arguments):
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
-        return context.get_dummy_value()
-
-    return types.void(), code
 
 
 @intrinsic

@@ -13,9 +13,9 @@ from llvmlite import ir
 from numba import get_num_threads, njit, prange, types
 from numba.extending import intrinsic
 
-from bionet.kernels.cpu.bitwise import wide
 from bionet.kernels.cpu.logistic import logistic
 from bionet.kernels.cpu.subsets import PANEL, WIDTH, add_exactly, add_up, aligned, dot, pack, room_for, unpack
+from bionet.kernels.cpu.vectors import wide
 from bionet.random import words
 
 GROUP = 512

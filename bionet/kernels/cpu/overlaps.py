@@ -12,9 +12,10 @@ import math
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from bionet.kernels.cpu.bitwise import differences, wide
+from bionet.kernels.cpu.bitwise import differences
 from bionet.kernels.cpu.blas import product
 from bionet.kernels.cpu.hopfield import GROUP, turn
+from bionet.kernels.cpu.vectors import wide
 from bionet.random import uniform
 
 BLOCK = 64

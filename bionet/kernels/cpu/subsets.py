@@ -14,7 +14,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from bionet.kernels.cpu.bitwise import wide
+from bionet.kernels.cpu.vectors import wide
 
 WIDTH = 64
 """Units whose sums are made together."""
