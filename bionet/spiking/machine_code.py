@@ -273,7 +273,7 @@ class MachineCode:
         Raises
         ------
         ArithmeticError
-            If something in it divided by zero, or raised an error of its own.
+            If a function that it calls raised an error; a user's may.
         """
         self.bound(*arguments)()
 
@@ -286,7 +286,10 @@ class MachineCode:
 
         def bound(arguments: tuple[Any, ...] = arguments, places: tuple[Any, ...] = (result, error)) -> None:
             if status := run(*there, *handed):
-                raise ArithmeticError(f"compiled code ended with status {status}")
+                raise ArithmeticError(
+                    f"an error was raised inside the compiled loop (status {status}), as a function of yours may do; "
+                    "set_device('runtime') runs the same without the loop, and shows it"
+                )
 
         return bound
 

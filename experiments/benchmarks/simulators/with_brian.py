@@ -1,13 +1,15 @@
 """Brian2 in each of its modes, and bionet, on one network: a process of its own that runs when it is told to.
 
 ``python -m experiments.benchmarks.simulators.with_brian cython cuba 4000 --seconds 1``, and then the word ``go``, as
-often as wanted. Everything but :func:`_choose` is the same for all of them.
+often as wanted. Everything but :func:`_choose` is the same for all of them. What compiles does so in a process before
+the one that takes the turns, as it does in all of a user's runs but the first: nobody's memory is that of a compiler.
 
 The time of a turn, ``simulate_s``, is the loop over the time steps as Brian2 itself reports it (``_last_run_time``,
 which a C++ binary writes into ``last_run_info.txt``); ``call_s`` is all of ``run()``, or of the binary.
 """
 
 import gc
+import json
 import os
 import shutil
 import sys
@@ -26,7 +28,11 @@ _BIONET = {
 
 def main() -> None:
     """Prepare the network, then take turns."""
-    task, line, watch = parsed(), Line(), Watch()
+    task, watch = parsed(), Watch()
+    compiled = task.scratch / "compiled.json"
+    known = json.loads(compiled.read_text()) if compiled.exists() else {}
+    compiled.unlink(missing_ok=True)
+    line = Line(known.pop("line", None))
     try:
         import brian2
 
@@ -46,7 +52,12 @@ def main() -> None:
     if task.simulator == "cpp" and not task.once:
         _become_binary(task, line, ready)
     turns = _Turns(task)
-    line.say(ready=ready | turns.prepared)
+    if task.simulator != "numpy" and not task.once and not known:
+        task.scratch.mkdir(parents=True, exist_ok=True)
+        compiled.write_text(json.dumps({"line": line.out, **ready, **turns.prepared, "memory_mib": peak_memory()}))
+        os.set_inheritable(line.out, True)
+        os.execv(sys.executable, [sys.executable, "-m", __spec__.name, *task.arguments()])
+    line.say(ready=ready | turns.prepared | known)
     line.serve(turns.take)
 
 
