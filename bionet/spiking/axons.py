@@ -143,7 +143,7 @@ def divided(axons: Axons, owner: NDArray, low: int, high: int) -> Axons:
     part = copy(axons)
     part.__dict__.pop("inverse", None)
     places = _owned(owner, low, high)
-    part.starts = np.searchsorted(places, axons.starts).astype(np.int64)
+    part.starts = np.searchsorted(places, axons.starts.astype(places.dtype)).astype(np.int64)
     part.order = places if axons.in_order else axons.order[places]
     part.delay = axons.delay if axons.homogeneous else axons.delay[places]
     part.in_order = False

@@ -109,7 +109,8 @@ class Flights:
                 whole = axons[number].places(synapses)
                 if not np.array_equal(axons[number].delays(whole), delays):
                     raise BionetError(_CHANGED.format(name))
-                places = np.searchsorted(among, whole)
+                # Of another type, all of the sorted numbers would be converted first.
+                places = np.searchsorted(among, whole.astype(among.dtype))
                 mine = np.isin(whole, among[places[places < among.size]])
                 if np.any(mine):
                     later = departure + float(delays[mine][0])
