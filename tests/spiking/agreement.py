@@ -35,7 +35,10 @@ def device(name: str, **options) -> Iterator[None]:
         prefs.codegen.target = target
         defaultclock.dt = 0.1 * ms
         start_scope()
+        # Each run looks for garbage: only in what is new, not in all that Numba knows by now.
+        gc.unfreeze()
         gc.collect()
+        gc.freeze()
 
 
 def outcome(net: Network) -> Outcome:

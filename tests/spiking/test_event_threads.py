@@ -65,6 +65,7 @@ def parts():
 def fresh():
     """The network; the names of its objects, which tell their random numbers, are the same each time."""
     get_device().last_event = get_device().last_reading = get_device().left = None
+    gc.unfreeze()
     gc.collect()
     return parts()
 
