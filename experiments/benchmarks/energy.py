@@ -5,8 +5,8 @@
 Everyone is a process of its own with the threads it takes by itself; they take turns while all others sleep. Whoever
 learns comes to a reconstruction error; one that differs from the others' by more than a tenth learns something else,
 and does not count. "sgemm at its peak" is not a program: it is the time that the matrix products of the task alone
-would take at the speed of products of 3000 x 3000, measured in the same round. What nobody else does has an aim in
-seconds.
+would take at the speed of products of 3000 x 3000, measured in the same round: a bound for who multiplies, which bionet
+need not where states are bits. What nobody else does has an aim in seconds.
 """
 
 import sys
