@@ -15,6 +15,7 @@ import gc
 import hashlib
 import json
 import os
+import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -141,6 +142,7 @@ def environment() -> str:
         "engines/event_calls.py",
         "engines/event_queues.py",
         "engines/event_fronts.py",
+        "engines/meeting.py",
         "engines/threads.py",
         "engines/event_rows.py",
         "engines/waiting.py",
@@ -272,8 +274,8 @@ class MachineCode:
 
         Raises
         ------
-        ArithmeticError
-            If a function that it calls raised an error; a user's may.
+        Exception
+            What a function that it calls raised; a user's may.
         """
         self.bound(*arguments)()
 
@@ -286,12 +288,32 @@ class MachineCode:
 
         def bound(arguments: tuple[Any, ...] = arguments, places: tuple[Any, ...] = (result, error)) -> None:
             if status := run(*there, *handed):
-                raise ArithmeticError(
-                    f"an error was raised inside the compiled loop (status {status}), as a function of yours may do; "
-                    "set_device('runtime') runs the same without the loop, and shows it"
-                )
+                raise _raised(status, error)
 
         return bound
+
+
+class _Description(ctypes.Structure):
+    """What Numba leaves of an error: its class and arguments, pickled, unless the arguments were computed."""
+
+    _fields_ = (
+        *(("pickled", ctypes.c_void_p), ("size", ctypes.c_int32), ("digest", ctypes.c_void_p)),
+        *(("computed", ctypes.c_void_p), ("n_computed", ctypes.c_int32)),
+    )
+
+
+def _raised(status: int, error: ctypes.c_void_p) -> Exception:
+    """Return the error that compiled code has raised: of a user's function, as nothing else there raises any."""
+    where = "in the compiled loop; set_device('runtime') runs the same without the loop, and shows where"
+    if status > 0 and error.value:
+        left = _Description.from_address(error.value)
+        if not left.computed:
+            # It is a part of the machine code that has just run.
+            kind, arguments, _ = pickle.loads(ctypes.string_at(left.pickled, left.size))  # noqa: S301
+            raised = kind(*(arguments or ()))
+            raised.add_note(f"raised {where}")
+            return raised
+    return ArithmeticError(f"an error was raised {where}")
 
 
 def address(array: NDArray) -> int:

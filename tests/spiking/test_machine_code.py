@@ -70,14 +70,24 @@ def test_an_error_in_compiled_code_is_one_of_python():
 def broken(n):
     if n > 2:
         raise ValueError("too many")
+    if n < 0:
+        raise KeyError
+    if n == 0:
+        raise ValueError(n)
     return n
 
 """
     run, (values, few) = compiled("values[0] = broken(add)", head), arguments()
     run(values, few, 2)
     assert values[0] == 2
-    with pytest.raises(ArithmeticError, match="status"):
+    with pytest.raises(ValueError, match=r"^too many") as raised:
         run(values, few, 3)
+    assert "set_device('runtime')" in raised.value.__notes__[0]
+    with pytest.raises(KeyError):
+        run(values, few, -1)
+    # Its arguments are in the memory of the loop.
+    with pytest.raises(ArithmeticError, match="raised in the compiled loop"):
+        run(values, few, 0)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}\n", b"no JSON\n", None])

@@ -26,9 +26,10 @@ from bionet.errors import BionetError, InputError
 from bionet.spiking import device as spiking_device
 from bionet.spiking import explain, how_many_threads
 from bionet.spiking.engines import grid, shared_grid
+from bionet.spiking.engines.meeting import meet
 from bionet.spiking.engines.shared_grid import SharedGrid
 from bionet.spiking.engines.sharing import ALONE, EACH, OWN
-from bionet.spiking.engines.threads import Crew, border, meet
+from bionet.spiking.engines.threads import Crew, border
 from tests.spiking.agreement import device, differences, outcome, run_on
 from tests.spiking.random_scripts import write
 

@@ -22,8 +22,8 @@ from bionet.spiking.engines.event_queues import (
     TOLD,
     TOLD_AT,
 )
+from bionet.spiking.engines.meeting import meet
 from bionet.spiking.engines.runtime import view
-from bionet.spiking.engines.threads import meet
 
 #: What each thread says to all at the end of a window, in a line of the cache of its own: its status, how many spikes
 #: it tells, for how many departures it has room, how much it has done, and whether its records are nearly full. Of what

@@ -29,7 +29,7 @@ from bionet.spiking.engines.sharing import ALONE, EACH, OWN, Share, Sharing, gat
 from bionet.spiking.engines.text import Layout
 from bionet.spiking.engines.threads import WORDS
 
-_HEAD = "from bionet.spiking.engines.threads import border, gather, meet\n"
+_HEAD = "from bionet.spiking.engines.meeting import border, gather, meet\n"
 # What the first thread says of the next step, and what all say of their rings: for even steps and for odd ones, as the
 # next word may be said before the last one has been heard.
 _VERDICT, _FULL = WORDS, WORDS + 2

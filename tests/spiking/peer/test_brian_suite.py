@@ -53,7 +53,9 @@ def _run(path: Path, printed: Path, arguments: tuple[str, ...]) -> None:
     """Write the outcomes, and then what was printed; two workers may do so at a time."""
     own = path.with_suffix(f".{os.getpid()}")
     command = [sys.executable, "-m", "tests.spiking.peer.suite", "--outcomes", str(own), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # What this process was asked by its environment (to share the tests out, say) is not asked of Brian2's tests.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     last = own.read_text().splitlines()[-1:]
     # 5: there was no test to run.
     assert done.returncode in (0, 1, 5), f"ended with {done.returncode} after {last}\n{done.stdout}{done.stderr}"
