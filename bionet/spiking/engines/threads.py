@@ -1,6 +1,6 @@
 """Threads that run one loop together: where each one's elements begin, and who calls them.
 
-Every thread runs the same printed loop on elements of its own; :mod:`bionet.spiking.engines.meeting` is where they meet.
+Every thread runs the same printed loop on elements of its own. They meet in :mod:`bionet.spiking.engines.meeting`.
 """
 
 from __future__ import annotations
