@@ -28,6 +28,7 @@ from bionet.errors import BionetError
 _SILENCE = 600.0  # seconds; the longest wait for a line
 _QUIET = 0.1  # cores; a machine on which others use less than this is quiet
 _LOOK = 0.5  # seconds over which the load by others is measured
+_REST = 0.25  # seconds before a turn; threads of some libraries go on looking for work, each on a core, for a while
 _GRACE = 5.0  # seconds for a process to end by itself
 
 
@@ -83,6 +84,7 @@ def take_turns(contest: Contest, rounds: Iterable[int], scratch: Path, patience:
             quiet = wait_for_quiet(patience) if any(not each.trouble for each in courses) else None
             first = number % len(lanes)
             for lane in lanes[first:] + lanes[:first]:
+                sleep(_REST)
                 turn = lane.attempt(lane.turn)
                 lane.course.turns.append(None if turn is None else {**turn, "round": number, "quiet": quiet})
     finally:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.special import expit
 
-from bionet.kernels.cpu.bitwise import are_mean_products, pack, products
+from bionet.kernels.cpu.bitwise import pack, products
 from bionet.kernels.cpu.blas import ADDRESS, single
 from bionet.kernels.cpu.hopfield import add_products, largest_column
-from bionet.kernels.cpu.overlaps import settle
+from bionet.kernels.cpu.overlaps import are_hebbs, settle
 from bionet.kernels.devices import CPU, Kernels
 from bionet.random import Stream
 
@@ -19,10 +19,6 @@ Floats = NDArray[np.float64]
 States = NDArray[np.int8]
 
 UPDATES = ("asynchronous", "synchronous")
-PATTERNS, STATES = 16, 64
-"""Whether weights are Hebb's is looked up if there are at most so many patterns for each of so many states and more:
-it takes as long as a pass over the weights for each 500 patterns, and to go without takes two, and one for 100 states.
-"""
 SINGLE = 2**24
 """Below it whole numbers are exact in single precision."""
 PANEL = 1024
@@ -152,11 +148,11 @@ def recall(
     if not weights.flags.writeable:
         # Numba compiles a second time for arrays that are read-only.
         weights = weights.copy()
-    if update == "asynchronous" and on is CPU and patterns is not None and not bias.any():
-        words = _bits_of(weights, patterns, len(ends))
-        if words is not None:
-            given = ends, weights, patterns, words, np.flatnonzero(free), float(temperature), max_sweeps, stream
-            return _by_overlaps(*given, record)
+    may_be = update == "asynchronous" and on is CPU and not bias.any()
+    # To find out takes less than a pass over the weights, and to go without takes at least two.
+    if may_be and patterns is not None and 2 * len(patterns) <= len(bias) and are_those_of(weights, patterns, stream):
+        given = ends, weights, patterns, np.flatnonzero(free), float(temperature), max_sweeps, stream
+        return _by_overlaps(*given, record)
     top = float(largest_column(weights))
     tie = np.finfo(weights.dtype).eps * top + len(bias) * np.finfo(float).eps * (top + float(np.abs(bias).max()))
     follow = _all_at_once if update == "synchronous" else _one_at_a_time
@@ -207,20 +203,18 @@ def _products(states: States, patterns: States, dtype: DTypeLike) -> NDArray:
     return out
 
 
-def _bits_of(weights: NDArray[np.floating], patterns: States, n_samples: int) -> NDArray[np.uint32] | None:
-    """Return the patterns as bits, if the weights are Hebb's of them, and to find out is worth the while."""
+def are_those_of(weights: NDArray[np.floating], patterns: States, stream: Stream) -> bool:
+    """Return whether weights are Hebb's of the patterns; others are taken for them by a chance of less than 2**-36."""
     n_patterns, n_units = patterns.shape
-    if 2 * n_patterns > n_units or n_patterns > PATTERNS * (n_samples + STATES):
-        return None
-    words, _ = pack(patterns)
-    return words if are_mean_products(weights, words, n_patterns, bool(weights[0, 0])) else None
+    most = min(2**26, 2**52 // (n_patterns * n_units))
+    probes = np.floor(stream.child("probes").uniform((2, n_units)) * most)
+    return are_hebbs(weights, patterns, bool(weights[0, 0]), probes)
 
 
 def _by_overlaps(
     ends: States,
     weights: NDArray[np.floating],
     patterns: States,
-    words: NDArray[np.uint32],
     places: NDArray[np.int64],
     temperature: float,
     max_sweeps: int,
@@ -230,7 +224,8 @@ def _by_overlaps(
     n_patterns, n_units = patterns.shape
     dtype = np.dtype(np.float32 if n_patterns * n_units < SINGLE else np.float64)
     own = 0 if weights[0, 0] else n_patterns
-    columns, overlap = np.ascontiguousarray(patterns.T), _products(ends, patterns, dtype)
+    words, columns = pack(patterns)[0], np.ascontiguousarray(patterns.T)
+    overlap = _products(ends, patterns, dtype)
     notes = _blank(ends.shape, max_sweeps, record)
     how = places, temperature, max_sweeps, *_keys(stream)
     with single():

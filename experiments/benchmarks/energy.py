@@ -70,8 +70,8 @@ def contests(quick: bool = False) -> list[Contest]:
             answer="overlap at load 0.10",
         ),
         hold(
-            *("boltzmann", f"Boltzmann machine, {cells:,} units, 1,000 chains, 5 sweeps", Task("boltzmann", cells)),
-            *((numpy,), Reach(1 / 20)),
+            *("boltzmann", f"Boltzmann machine, {cells:,} units, 1,000 chains, 50 sweeps"),
+            *(Task("boltzmann", cells, k=50), (numpy,), Reach(1 / 20)),
             answer="mean of the units",
         ),
     ]

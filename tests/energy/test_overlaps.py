@@ -7,7 +7,7 @@ from numba import get_num_threads, set_num_threads
 from bionet.energy import settling
 from bionet.energy.damage import clip, lesion
 from bionet.energy.hopfield import Hopfield, hebb, recall
-from bionet.kernels.cpu.bitwise import are_mean_products, pack
+from bionet.energy.settling import are_those_of
 from bionet.random import Stream
 from tests.energy.test_hopfield import one_by_one, random_patterns
 
@@ -77,10 +77,31 @@ def test_recall_follows_weights_that_have_been_changed(dtype, place, ways):
 
 
 def test_weights_of_all_sorts_are_told_from_hebbs():
-    patterns = random_patterns(3, 70, 0)
-    words, _ = pack(patterns.astype(np.int8))
-    weights = hebb(patterns)
-    assert are_mean_products(weights, words, 3, True)
-    assert not are_mean_products(weights, words, 3, False)
-    weights[69, 0] = np.nan
-    assert not are_mean_products(weights, words, 3, True)
+    patterns = random_patterns(3, 70, 0).astype(np.int8)
+    stream, weights = Stream(0, "probes"), hebb(patterns.astype(float))
+    assert are_those_of(weights, patterns, stream)
+    kept = weights[69, 0]
+    # Not a number; too much; whole numbers over the number of units, of other patterns; and all but one.
+    for wrong in (np.nan, np.inf, kept + 6 / 70, kept + 2 / 70, np.nextafter(kept, 1)):
+        weights[69, 0] = wrong
+        assert not are_those_of(weights, patterns, stream)
+    weights[69, 0] = kept
+    assert are_those_of(weights, patterns, stream)
+    assert not are_those_of(weights, -patterns * patterns[0], stream)
+    np.fill_diagonal(weights, 0.0)
+    assert are_those_of(weights, patterns, stream)
+    weights[3, 3] = 3 / 70
+    assert not are_those_of(weights, patterns, stream)
+
+
+def test_probes_tell_any_two_tables_of_counts_apart():
+    """Of 2000 tables with a few weights in each other's places, those that differ are seen to."""
+    patterns, draws = random_patterns(5, 40, 0).astype(np.int8), np.random.default_rng(0)
+    weights = hebb(patterns.astype(np.float32))
+    for number in range(2000):
+        wrong = weights.copy()
+        for _ in range(1 + number % 3):
+            i, j, k = draws.integers(40, size=3)
+            if j != k:
+                wrong[i, j], wrong[i, k] = wrong[i, k], wrong[i, j]
+        assert are_those_of(wrong, patterns, Stream(number, "probes")) == np.array_equal(wrong, weights)

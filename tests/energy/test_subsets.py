@@ -37,11 +37,12 @@ def test_sums_from_tables_are_the_sums(n_chains, n_units):
 
 
 def test_sums_reach_to_the_ends_of_their_bits():
-    """In a panel 32628 is the most; panels add up beyond 16 bits."""
+    """A panel's sum has 16 bits; panels add up beyond them."""
+    most = 2**15 // subsets.PANEL - 1
     rough = np.zeros((2, 4 * subsets.PANEL), dtype=np.int16)
-    rough[0], rough[1] = 32628 // subsets.PANEL, -(32628 // subsets.PANEL)
+    rough[0], rough[1] = most, -most
     found = sums(np.ones((5, rough.shape[1]), dtype=np.int8), rough, np.arange(64) % 2)
-    np.testing.assert_array_equal(found[:2], 4 * np.array([[32512], [-32512]]) * np.ones((1, 5)))
+    np.testing.assert_array_equal(found[:2], rough.sum(axis=1)[:, None] * np.ones((1, 5)))
 
 
 @pytest.mark.parametrize(("n_chains", "n_units"), [(1, 1), (9, 66), (130, 7)])
@@ -56,7 +57,7 @@ def test_what_is_packed_is_unpacked(n_chains, n_units):
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-11, 0.05, 3e4])
-@pytest.mark.parametrize("n_units", [2, 300, 700])
+@pytest.mark.parametrize("n_units", [2, 300, 700, 90_000])
 def test_rounded_weights_err_by_no_more_than_they_say(n_units, scale):
     """In the two states that gather all errors of one sign: there half the bound is come near to, and not passed."""
     row = scale * Stream(n_units, "test/row").normal(n_units)
@@ -70,6 +71,7 @@ def test_rounded_weights_err_by_no_more_than_they_say(n_units, scale):
     for low in range(0, n_units, subsets.PANEL):
         part = rough[low : low + subsets.PANEL].astype(int)
         assert max(part[part > 0].sum(), -part[part < 0].sum()) < 2**15
+    assert max(rough[rough > 0].sum(dtype=int), -rough[rough < 0].sum(dtype=int)) < 2**24
 
 
 def test_weights_without_measure_are_always_summed_again():

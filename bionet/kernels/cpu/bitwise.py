@@ -94,34 +94,6 @@ def mean_products(words, n_rows, out):
 
 
 @njit(cache=True, parallel=True)
-def are_mean_products(weights, words, n_rows, diagonal):
-    """Return whether weights are those of :func:`mean_products`, with their diagonal or with zeros there."""
-    n = len(weights)
-    blocks = (n + ROWS - 1) // ROWS
-    good = np.ones(blocks, dtype=np.bool_)
-    for block in prange(blocks):
-        counts, row = np.empty(TILE, dtype=np.uint32), np.empty(TILE, dtype=weights.dtype)
-        for low in range(0, n, TILE):
-            high = min(low + TILE, n)
-            for i in range(block * ROWS, min((block + 1) * ROWS, n)):
-                if good[block]:
-                    _means(words, n_rows, i, low, counts[: high - low], row[: high - low])
-                    if low <= i < high and not diagonal:
-                        row[i - low] = 0
-                    good[block] = _equal(row[: high - low], weights[i, low:high])
-    return good.all()
-
-
-@njit(cache=True)
-def _equal(a, b):
-    wide()
-    bad = False
-    for j in range(len(a)):
-        bad |= a[j] != b[j]
-    return not bad
-
-
-@njit(cache=True, parallel=True)
 def products(words, others, n_rows, out):
     """Fill in x' y of two tables of so many rows, shape (n_columns of x, n_columns of y)."""
     for p in prange(out.shape[1]):

@@ -28,6 +28,9 @@ TURNS = 8
 _LARGEST = 32500.0
 """Of a sum over a panel of rounded weights, but for their rounding: half a unit each."""
 
+_EXACT = 1.6e7
+"""Of a sum over all of them, but for their rounding: whole numbers up to 2**24 are exact in single precision."""
+
 _FINEST = 1e-12
 """Measure of weights times beta, at least: draws of 32 bits need no finer one."""
 
@@ -103,14 +106,15 @@ def _measured(row, bias, beta, lift, rough):
     single precision, errs by less than 2**-15 of the multiple (a logit is below 23) and 2**-20 of the rest.
     """
     wide()
-    most = 0.0
+    most, whole, magnitude = 0.0, 0.0, 0.0
     for low in range(0, len(row), PANEL):
         total, size = 0.0, 0.0
         for j in range(low, min(low + PANEL, len(row))):
             total += row[j]
             size += abs(row[j])
         most = max(most, 0.5 * (size + abs(total)))
-    unit = max(most / _LARGEST, _FINEST / beta)
+        whole, magnitude = whole + total, magnitude + size
+    unit = max(most / _LARGEST, 0.5 * (magnitude + abs(whole)) / _EXACT, _FINEST / beta)
     rough[:] = 0
     if not 1e-290 < unit < 1e290:
         return 0.0, 0.0, np.inf

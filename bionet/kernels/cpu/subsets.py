@@ -20,7 +20,7 @@ WIDTH = 64
 """Units whose sums are made together."""
 BATCH = 16
 """Tables that are there at a time: 32 kB, the fastest cache."""
-PANEL = 256
+PANEL = 4 * BATCH
 """Units whose sums have 16 bits, before they are added to those of 32."""
 SIDE = 16
 """Chains that are turned over together; their number is to be a multiple of it."""
@@ -70,7 +70,7 @@ def add_up(units, rough, codes, room, fields):
     ----------
     units : int64 array, shape (64,)
     rough : int16 array, shape (n_units, 4 * n_codes)
-        Weights, zeros beyond the last unit; no sum over 256 that begin at a multiple of that leaves 16 bits.
+        Weights, zeros beyond the last unit; no sum over a panel leaves 16 bits.
     codes : uint8 array, shape (n_codes, n_places)
         From :func:`pack`.
     room : tuple of arrays
@@ -80,28 +80,24 @@ def add_up(units, rough, codes, room, fields):
     """
     wide()
     n_codes, n_places = codes.shape
-    rows, tables, part, total = room
+    rows, tables, total = room
     total[:] = 0
-    for low in range(0, n_codes, PANEL // 4):
-        part[:] = 0
-        for first in range(low, min(low + PANEL // 4, n_codes), BATCH):
-            _collect(rough, units, 4 * first, rows)
-            for k in range(BATCH):
-                _tabulate(rows, tables, k)
-            some = codes[first : first + BATCH]
-            for place in range(n_places):
-                _add_rows(tables, some, place, part)
-        for k in range(len(part)):
-            total[k] += np.int32(part[k])
+    for first in range(0, n_codes, BATCH):
+        _collect(rough, units, 4 * first, rows)
+        for k in range(BATCH):
+            _tabulate(rows, tables, k)
+        some = codes[first : first + BATCH]
+        for place in range(n_places):
+            _add_rows(tables, some, place, total)
     for place in range(0, n_places, SIDE):
         _turn_over(total, place, fields)
 
 
 @njit(cache=True)
 def room_for(n_places):
-    """Return room for weights, tables, and sums of 16 and of 32 bits."""
+    """Return room for weights, tables and sums."""
     rows, tables = aligned(4 * BATCH * WIDTH, np.int16), aligned(16 * BATCH * WIDTH, np.int16)
-    return rows, tables, aligned(n_places * WIDTH, np.int16), aligned(n_places * WIDTH, np.int32)
+    return rows, tables, aligned(n_places * WIDTH, np.int32)
 
 
 @njit(cache=True)
@@ -203,27 +199,26 @@ def _tabulate(typing, rows, tables, k):
 
 
 @intrinsic
-def _add_rows(typing, tables, codes, place, part):
+def _add_rows(typing, tables, codes, place, total):
     """Add to the sums of a chain the row of each table that its code tells."""
 
     def code(context, builder, signature, arguments):
-        index = arguments[2].type
-
-        def row(kind, array, number):
-            return _vector(context, builder, kind, array, builder.mul(number, index(WIDTH)), _SHORT, WIDTH)
-
+        index, part = arguments[2].type, ir.Constant(ir.VectorType(_SHORT, WIDTH), None)
         table = context.make_array(codes)(context, builder, arguments[1])
         stride = cgutils.unpack_tuple(builder, table.strides)[0]
-        own = row(part, arguments[3], arguments[2])
-        total = _load(builder, own)
         for k in range(BATCH):
             where = builder.add(builder.mul(stride, index(k)), arguments[2])
             way = builder.zext(builder.load(builder.gep(table.data, [where])), index)
-            total = builder.add(total, _load(builder, row(tables, arguments[0], builder.add(way, index(16 * k)))))
-        _store(builder, total, own)
+            row = builder.mul(builder.add(way, index(16 * k)), index(WIDTH))
+            part = builder.add(
+                part, _load(builder, _vector(context, builder, tables, arguments[0], row, _SHORT, WIDTH))
+            )
+        start = builder.mul(arguments[2], index(WIDTH))
+        own = _vector(context, builder, total, arguments[3], start, _WHOLE, WIDTH)
+        _store(builder, builder.add(_load(builder, own), builder.sext(part, ir.VectorType(_WHOLE, WIDTH))), own)
         return context.get_dummy_value()
 
-    return types.void(tables, codes, types.int64, part), code
+    return types.void(tables, codes, types.int64, total), code
 
 
 @intrinsic

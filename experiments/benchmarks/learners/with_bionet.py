@@ -113,7 +113,7 @@ def _sweep(task: Task) -> Callable[[], float]:
     start = np.zeros((1000, task.n), dtype=np.int8)
 
     def turn() -> float:
-        return float(machine.gibbs(start, 5).mean())
+        return float(machine.gibbs(start, task.k).mean())
 
     return turn
 

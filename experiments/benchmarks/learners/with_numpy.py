@@ -76,7 +76,7 @@ def _sweep(task: Task) -> Callable[[], dict]:
 
     def turn() -> float:
         states = np.zeros((1000, task.n))
-        for _ in range(5):
+        for _ in range(task.k):
             for unit in range(task.n):
                 p = 1 / (1 + np.exp(-(states @ weights[unit] + bias[unit])))
                 states[:, unit] = draws.random(1000) < p
