@@ -57,7 +57,7 @@ def contests(quick: bool = False) -> list[Contest]:
             fresh=True,
         ),
         hold("sparse_10000", "10,000 cells, 100 inputs each, 0.1 Hz", "sparse", 10_000, 20.0, than_grid(15)),
-        hold("sparse_100000", "100,000 cells, 100 inputs each, 0.1 Hz", "sparse", 100_000, 2.0, than_grid(6)),
+        hold("sparse_100000", "100,000 cells, 100 inputs each, 0.1 Hz", "sparse", 100_000, 10.0, than_grid(6)),
         hold(
             *(
                 "sparse_1000000",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bionet.spiking.program as p
+from bionet.spiking.emissions import in_order
 from bionet.spiking.engines.event_memory import Time
 from bionet.spiking.engines.event_queues import FIRST_MONITOR
 
@@ -139,5 +140,6 @@ def _in_order(each: p.RecordEvents, columns: dict[str, NDArray]) -> dict[str, ND
     names = [name for name, _ in each.columns]
     if "_to_record_t" not in names:
         return columns
-    order = np.lexsort([columns[str(names.index(f"_to_record_{name}"))] for name in "it"])
+    units, times = (columns[str(names.index(f"_to_record_{name}"))] for name in "it")
+    order = in_order(times, units)
     return {part: column[order] for part, column in columns.items()}

@@ -22,7 +22,7 @@ from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.threads import Crew, border
 
 #: Instants of a thread between two returns to Python.
-_PATIENCE = 1 << 15
+_PATIENCE = 1 << 17
 
 
 class SharedEvent(Event):
