@@ -27,10 +27,11 @@ def test_both_spikes_count_that_arrive_at_one_synapse_in_one_step():
     assert synapses.arrivals[0] == target.x[0] == 2
 
 
-def test_a_synapse_onto_itself_adds_to_both_of_its_sides():
-    """Brian2's Cython target loses one of two additions to the same element; its numpy target none."""
-    neurons = NeuronGroup(3, "hits : integer", threshold="t < dt", name="neurons")
-    synapses = Synapses(neurons, neurons, on_pre="hits_post += 1; hits_pre += 10", name="synapses")
+@pytest.mark.parametrize("before", ["", "x_post = clip(x_post + 1, 0, 5); "])
+def test_a_synapse_onto_itself_adds_to_both_of_its_sides(before):
+    """Brian2's Cython target loses one of two additions to one element, and its numpy target where it loops."""
+    neurons = NeuronGroup(3, "hits : integer\nx : 1", threshold="t < dt", name="neurons")
+    synapses = Synapses(neurons, neurons, on_pre=f"{before}hits_post += 1; hits_pre += 10", name="synapses")
     synapses.connect(i=[0, 1], j=[0, 2])
     Network(neurons, synapses).run(1 * ms)
     np.testing.assert_array_equal(neurons.hits, [11, 10, 1])

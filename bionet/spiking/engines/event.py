@@ -291,7 +291,7 @@ class Event:
         """Put what was under way in an earlier run on its way again."""
         for hand in self.hands:
             hand.under_way.recall(self.left.flights, hand.axons, names, self.network.changing, hand.leaving)
-            hand.fronts.recall(self.left.fronts, hand.axons, names)
+            hand.fronts.recall(self.left.fronts, hand.axons, names, self.length)
 
     def _flush(self) -> None:
         """Hand over what was recorded."""

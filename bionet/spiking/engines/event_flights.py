@@ -144,12 +144,12 @@ class Fronts:
         self.control, self.accuracy = control, accuracy
         self.bases = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         n = int(self.bases[-1])
-        self.slots, self.owners = np.full(n, -1, np.int32), np.empty(n, np.int32)
-        self.axons = np.zeros(fronts.AXON * n)
-        # The times of four that are below one in the heap, the first of them at place 1, share a line of the cache.
-        self.due = apart(2 * n + 6)[6:]
-        self.heap, self.places = np.arange(n, dtype=np.int32), np.empty(n, np.int32)
-        self.heads, self.tails = np.empty(n, np.int32), np.empty(n, np.int32)
+        self.slots = np.full(n, -1, np.int32)
+        self.axons, self.aside = apart(fronts.AXON * n), np.zeros(fronts.ASIDE * n)
+        self.links = self.axons.view(np.int32)
+        # The times of eight that are below one in the heap, the first of them at place 1, share a line of the cache.
+        self.due = apart(n + 7)[7:]
+        self.heap = np.arange(n, dtype=np.int32)
         self.spikes, self.following, self.spare = np.empty(0), np.empty(0, np.int32), np.empty(0, np.int32)
         control[queues.FRONTS], control[queues.SPARE], control[queues.SETTING_OUT] = 0, 0, n
         self.make_room(n)
@@ -168,9 +168,10 @@ class Fronts:
 
     def leave(self, axons: list[Axons], names: list[str]) -> dict[str, LeftFronts]:
         """Return what is under way, by name of pathway."""
-        with_spikes = np.sort(self.owners[self.heap[: self.control[queues.FRONTS]]]).astype(np.int64)
+        links = self.links.reshape(-1, fronts.LINKS)
+        with_spikes = np.sort(links[self.heap[: self.control[queues.FRONTS]], fronts.OWNER]).astype(np.int64)
         owners, spikes = [], []
-        some, place = with_spikes, self.heads[self.slots[with_spikes]]
+        some, place = with_spikes, links[self.slots[with_spikes], fronts.HEAD]
         while some.size:
             owners.append(some)
             spikes.append(self.spikes.reshape(-1, fronts.SPIKE)[place])
@@ -178,7 +179,8 @@ class Fronts:
             some, place = some[place >= 0], place[place >= 0]
         left: dict[str, LeftFronts] = {}
         if owners:
-            owner, rows = np.concatenate(owners), self.axons.reshape(-1, fronts.AXON)
+            owner = np.concatenate(owners)
+            rows = np.hstack([self.axons.reshape(-1, fronts.AXON), self.aside.reshape(-1, fronts.ASIDE)])
             for number in np.unique(np.searchsorted(self.bases, with_spikes, "right") - 1):
                 first, last, own = self.bases[number], self.bases[number + 1], axons[number]
                 found = [each[(each >= first) & (each < last)] - first for each in (with_spikes, owner)]
@@ -188,16 +190,18 @@ class Fronts:
                 left[names[number]] = synapses[0], own_rows, synapses[1], np.concatenate(spikes)[mine]
         return left
 
-    def recall(self, left: Mapping[str, LeftFronts], axons: list[Axons], names: list[str]) -> None:
-        """Put what was under way in an earlier run on its way again."""
-        rows, n = self.axons.reshape(-1, fronts.AXON), 0
+    def recall(self, left: Mapping[str, LeftFronts], axons: list[Axons], names: list[str], length: float) -> None:
+        """Put what was under way in an earlier run on its way again; ``length`` is that of a window [s]."""
+        rows, aside, n = self.axons.reshape(-1, fronts.AXON), self.aside.reshape(-1, fronts.ASIDE), 0
+        links = self.links.reshape(-1, fronts.LINKS)
         for number, name in enumerate(names):
             if name not in left or self.bases[number] == self.bases[number + 1]:
                 continue
             synapses, old, owners, spikes = left[name]
             places = axons[number].places(synapses) + self.bases[number]
             here = slice(n, n := n + len(places))
-            rows[here], self.owners[here], self.heads[here] = old, places, -1
+            rows[here], aside[here] = old[:, : fronts.AXON], old[:, fronts.AXON :]
+            links[here, fronts.OWNER], links[here, fronts.HEAD] = places, -1
             self.slots[places] = np.arange(here.start, n)
             self.make_room(len(spikes) + int(self.control[queues.SETTING_OUT]))
             self.control[queues.SPARE] -= len(spikes)
@@ -206,12 +210,12 @@ class Fronts:
             owner = self.slots[axons[number].places(owners) + self.bases[number]]
             # The first spikes of all axons come first, then the second ones: the list of each is in order.
             for slot, row in zip(slots.tolist(), owner.tolist(), strict=True):
-                if self.heads[row] < 0:
-                    self.heads[row] = slot
+                if links[row, fronts.HEAD] < 0:
+                    links[row, fronts.HEAD] = slot
                 else:
-                    self.following[self.tails[row]] = slot
-                self.following[slot], self.tails[row] = -1, slot
-        found = np.lexsort((self.owners[:n], rows[:n, fronts.DUE_OFF], rows[:n, fronts.DUE_W]))
-        self.heap[:n], self.places[found] = found, np.arange(n)
-        self.due[: 2 * n] = rows[found][:, [fronts.DUE_W, fronts.DUE_OFF]].ravel()
+                    self.following[links[row, fronts.TAIL]] = slot
+                self.following[slot], links[row, fronts.TAIL] = -1, slot
+        found = np.lexsort((links[:n, fronts.OWNER], rows[:n, fronts.DUE_OFF], rows[:n, fronts.DUE_W]))
+        self.heap[:n], links[found, fronts.PLACE] = found, np.arange(n)
+        self.due[:n] = rows[found, fronts.DUE_W] * length + rows[found, fronts.DUE_OFF]
         self.control[queues.FRONTS] = n

@@ -15,6 +15,7 @@ from bionet.spiking.flow import VELOCITY
 
 _TYPES = {
     "axons": "float64",
+    "aside": "float64",
     "due": "float64",
     "spikes": "float64",
     "control": "int64",

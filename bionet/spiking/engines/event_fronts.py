@@ -30,10 +30,16 @@ from numpy.typing import NDArray
 from bionet.spiking.engines.event_queues import FRONTS, NEVER, SPARE, WHO, WRONG
 from bionet.spiking.engines.runtime import fetch_line
 
-#: Columns of an axon's row. DISTANCE_NOW, VELOCITY (where it moves) and VELOCITY_THEN, at the arrival, are put aside
-#: while code runs that may change the velocity. IS_UNSURE: there is no arrival yet, it is to be looked at again.
-DUE_W, DUE_OFF, SINCE_W, SINCE_OFF, DISTANCE, VELOCITY, DISTANCE_NOW, VELOCITY_THEN, IS_UNSURE = range(9)
-AXON = 9
+#: Columns of an axon's row, a line of the cache; in the place of the last two are four whole numbers, ``links``: its
+#: first and last spike, its axon, and its place in the heap.
+DUE_W, DUE_OFF, SINCE_W, SINCE_OFF, DISTANCE, VELOCITY = range(6)
+AXON = 8
+HEAD, TAIL, OWNER, PLACE = range(12, 16)
+LINKS = 16
+#: What is beside a row where velocities move by themselves. DISTANCE_NOW and VELOCITY_THEN, at the arrival, are put
+#: there while code runs that may change the velocity. IS_UNSURE: there is no arrival yet, it is to be looked at again.
+DISTANCE_NOW, VELOCITY_THEN, IS_UNSURE = range(3)
+ASIDE = 3
 #: Columns of a spike's row: the time of departure, start and length.
 LEFT_W, LEFT_OFF, START, REACH = range(4)
 SPIKE = 4
@@ -59,77 +65,89 @@ FINE, COARSE = np.concatenate([_WEIGHTS, _WEIGHTS[-2::-1]]), np.concatenate([_GA
 class Queues(NamedTuple):
     """The arrays of fronts.
 
-    Of each axon its row (``slots``; -1: none). Of each row its axon (``owners``), its first and last spike, and its
-    place in the heap. Spikes and what follows each; the heap, and the times in it.
+    Of each axon its row (``slots``; -1: none). The rows, the whole numbers in them, and what is beside them. Spikes and
+    what follows each; the heap, and the times in it: rounded, so that where two are equal the rows tell.
     """
 
     slots: NDArray
-    owners: NDArray
     axons: NDArray
+    links: NDArray
+    aside: NDArray
     spikes: NDArray
     following: NDArray
-    heads: NDArray
-    tails: NDArray
     heap: NDArray
     due: NDArray
-    places: NDArray
     spare: NDArray
     control: NDArray
     accuracy: NDArray
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
-def is_before(w, off, row, place, due, heap, owners):
-    """Return whether a row, whose first spike arrives at (w, off), comes before the one at a place of the heap."""
-    other_w, other_off = due[2 * place], due[2 * place + 1]
-    if (w == other_w) & (off == other_off):
-        return owners[row] < owners[heap[place]]
-    # Without branches: nobody could predict them.
-    return (w < other_w) | ((w == other_w) & (off < other_off))
+@njit(cache=True, error_model="numpy")
+def precedes(row, other, axons, links):
+    """Return whether the first spike of a row arrives before that of another; at one time, in the order of axons."""
+    a, b = AXON * np.int64(row), AXON * np.int64(other)
+    if axons[a + DUE_W] != axons[b + DUE_W]:
+        return axons[a + DUE_W] < axons[b + DUE_W]
+    if axons[a + DUE_OFF] != axons[b + DUE_OFF]:
+        return axons[a + DUE_OFF] < axons[b + DUE_OFF]
+    return links[LINKS * np.int64(row) + OWNER] < links[LINKS * np.int64(other) + OWNER]
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def sooner(a, b, due, heap, owners):
+def is_before(due, row, place, q):
+    """Return whether a row, whose first spike arrives at ``due``, comes before the one at a place of the heap."""
+    if due == q.due[place]:
+        return precedes(row, q.heap[place], q.axons, q.links)
+    return due < q.due[place]
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def sooner(a, b, q):
     """Return which of two places of the heap comes first."""
-    return b if is_before(due[2 * b], due[2 * b + 1], heap[b], a, due, heap, owners) else a
+    if q.due[a] == q.due[b]:
+        return b if precedes(q.heap[b], q.heap[a], q.axons, q.links) else a
+    # Without a branch: nobody could predict it.
+    return b if q.due[b] < q.due[a] else a
 
 
 @njit(cache=True, error_model="numpy")
-def settle(row, w, off, place, n, q):
-    """Move a row, whose first spike arrives at (w, off), from a place of the heap to the one it belongs to.
+def settle(row, place, n, window, q):
+    """Move a row from a place of the heap to the one it belongs to.
 
-    Each place has four below it; those below them are fetched from memory while the four are compared.
+    Each place has eight below it; those below them are fetched from memory while the eight are compared.
     """
-    heap, due, places, owners = q.heap, q.due, q.places, q.owners
+    heap, due, links = q.heap, q.due, q.links
+    own = q.axons[AXON * row + DUE_W] * window + q.axons[AXON * row + DUE_OFF]
     while place > 0:
-        other = (place - 1) >> 2
-        if not is_before(w, off, row, other, due, heap, owners):
+        other = (place - 1) >> 3
+        if not is_before(own, row, other, q):
             break
-        heap[place], due[2 * place], due[2 * place + 1] = heap[other], due[2 * other], due[2 * other + 1]
-        places[heap[place]] = place
+        heap[place], due[place] = heap[other], due[other]
+        links[LINKS * np.int64(heap[place]) + PLACE] = place
         place = other
     while True:
-        first = 4 * place + 1
+        first = 8 * place + 1
         if first >= n:
             break
-        below = 4 * first + 1
+        below = 8 * first + 1
         if below < n:
-            for child in range(4):
-                fetch_line(due, 2 * (below + 4 * child))
-        if first + 3 < n:
-            best = sooner(first, first + 1, due, heap, owners)
-            best = sooner(best, sooner(first + 2, first + 3, due, heap, owners), due, heap, owners)
+            for child in range(8):
+                fetch_line(due, below + 8 * child)
+        if first + 7 < n:
+            a, b = sooner(first, first + 1, q), sooner(first + 2, first + 3, q)
+            c, d = sooner(first + 4, first + 5, q), sooner(first + 6, first + 7, q)
+            best = sooner(sooner(a, b, q), sooner(c, d, q), q)
         else:
             best = first
             for child in range(first + 1, n):
-                best = sooner(best, child, due, heap, owners)
-        if is_before(w, off, row, best, due, heap, owners):
+                best = sooner(best, child, q)
+        if is_before(own, row, best, q):
             break
-        heap[place], due[2 * place], due[2 * place + 1] = heap[best], due[2 * best], due[2 * best + 1]
-        places[heap[place]] = place
+        heap[place], due[place] = heap[best], due[best]
+        links[LINKS * np.int64(heap[place]) + PLACE] = place
         place = best
-    heap[place], due[2 * place], due[2 * place + 1] = row, w, off
-    places[row] = place
+    heap[place], due[place] = row, own
+    links[LINKS * row + PLACE] = place
 
 
 # Printed for each network.
@@ -225,16 +243,17 @@ def aim_front(row, pathway, i, w, off, window, memory):
     """Set when the first spike of a row's axon arrives: not before (w, off)."""
     q = queues(memory)
     axons, spikes = q.axons, q.spikes
-    r, s = AXON * row, SPIKE * np.int64(q.heads[row])
+    r, s = AXON * row, SPIKE * np.int64(q.links[LINKS * row + HEAD])
     start_w, start_off, rest = spikes[s + LEFT_W], spikes[s + LEFT_OFF], spikes[s + REACH]
     if start_w < axons[r + SINCE_W] or (start_w == axons[r + SINCE_W] and start_off < axons[r + SINCE_OFF]):
         start_w, start_off = axons[r + SINCE_W], axons[r + SINCE_OFF]
         rest = spikes[s + START] + rest - axons[r + DISTANCE]
-    axons[r + IS_UNSURE] = 0.0
+    if is_moving(pathway):
+        q.aside[ASIDE * row + IS_UNSURE] = 0.0
     if rest <= 0.0:
         h = 0.0
     elif is_moving(pathway):
-        h, axons[r + IS_UNSURE] = reach(pathway, i, start_w * window + start_off, rest, q.accuracy, memory)
+        h, q.aside[ASIDE * row + IS_UNSURE] = reach(pathway, i, start_w * window + start_off, rest, q.accuracy, memory)
     else:
         h = rest / axons[r + VELOCITY]
     later = start_off + h
@@ -266,20 +285,21 @@ def depart(a, pathway, i, w, off, window, length, memory):
     row = np.int64(q.slots[a])
     if row >= 0:
         q.spikes[s + START] = q.axons[AXON * row + DISTANCE] + gone(row, pathway, i, w, off, window, memory)
-        q.following[q.tails[row]] = spike
-        q.tails[row] = spike
+        q.following[q.links[LINKS * row + TAIL]] = spike
+        q.links[LINKS * row + TAIL] = spike
         return
     n = q.control[FRONTS]
     row = np.int64(q.heap[n])
     r = AXON * row
-    q.slots[a], q.owners[row] = row, a
-    q.heads[row] = q.tails[row] = spike
+    q.slots[a] = row
+    q.links[LINKS * row + HEAD] = q.links[LINKS * row + TAIL] = spike
+    q.links[LINKS * row + OWNER] = a
     v = velocity(pathway, i, w * window + off, memory)
     check_velocity(v, pathway, i, q.control)
     q.axons[r + SINCE_W], q.axons[r + SINCE_OFF], q.axons[r + DISTANCE], q.axons[r + VELOCITY] = w, off, 0.0, v
     aim_front(row, pathway, i, w, off, window, memory)
     q.control[FRONTS] = n + 1
-    settle(row, q.axons[r + DUE_W], q.axons[r + DUE_OFF], n, n + 1, q)
+    settle(row, n, n + 1, window, q)
 
 
 def before_change(a, pathway, i, w, off, window, memory):
@@ -287,10 +307,11 @@ def before_change(a, pathway, i, w, off, window, memory):
     q = queues(memory)
     row = np.int64(q.slots[a])
     if row >= 0 and is_moving(pathway):
-        r = AXON * row
-        q.axons[r + DISTANCE_NOW] = q.axons[r + DISTANCE] + gone(row, pathway, i, w, off, window, memory)
+        r, beside = AXON * row, ASIDE * row
+        q.aside[beside + DISTANCE_NOW] = q.axons[r + DISTANCE] + gone(row, pathway, i, w, off, window, memory)
         q.axons[r + VELOCITY] = velocity(pathway, i, w * window + off, memory)
-        q.axons[r + VELOCITY_THEN] = velocity(pathway, i, q.axons[r + DUE_W] * window + q.axons[r + DUE_OFF], memory)
+        then = q.axons[r + DUE_W] * window + q.axons[r + DUE_OFF]
+        q.aside[beside + VELOCITY_THEN] = velocity(pathway, i, then, memory)
 
 
 def after_change(a, pathway, i, w, off, window, memory):
@@ -299,28 +320,28 @@ def after_change(a, pathway, i, w, off, window, memory):
     row = np.int64(q.slots[a])
     if row < 0:
         return
-    r, axons = AXON * row, q.axons
+    r, beside, axons = AXON * row, ASIDE * row, q.axons
     v = velocity(pathway, i, w * window + off, memory)
     check_velocity(v, pathway, i, q.control)
     if is_moving(pathway):
         then = axons[r + DUE_W] * window + axons[r + DUE_OFF]
-        if v == axons[r + VELOCITY] and velocity(pathway, i, then, memory) == axons[r + VELOCITY_THEN]:
+        if v == axons[r + VELOCITY] and velocity(pathway, i, then, memory) == q.aside[beside + VELOCITY_THEN]:
             return
-        axons[r + DISTANCE] = axons[r + DISTANCE_NOW]
+        axons[r + DISTANCE] = q.aside[beside + DISTANCE_NOW]
     else:
         if v == axons[r + VELOCITY]:
             return
         axons[r + DISTANCE] += gone(row, pathway, i, w, off, window, memory)
     axons[r + SINCE_W], axons[r + SINCE_OFF], axons[r + VELOCITY] = w, off, v
     aim_front(row, pathway, i, w, off, window, memory)
-    settle(row, axons[r + DUE_W], axons[r + DUE_OFF], q.places[row], q.control[FRONTS], q)
+    settle(row, np.int64(q.links[LINKS * row + PLACE]), q.control[FRONTS], window, q)
 
 
 def before_changes(w, off, window, memory):
     """Do that for all axons with spikes."""
     q = queues(memory)
     for k in range(q.control[FRONTS]):
-        a = np.int64(q.owners[q.heap[k]])
+        a = np.int64(q.links[LINKS * np.int64(q.heap[k]) + OWNER])
         pathway, _, i = axon_of(a, memory)
         before_change(a, pathway, i, w, off, window, memory)
 
@@ -330,7 +351,7 @@ def after_changes(w, off, window, memory):
     q = queues(memory)
     rows = q.heap[: q.control[FRONTS]].copy()
     for row in rows:
-        a = np.int64(q.owners[row])
+        a = np.int64(q.links[LINKS * np.int64(row) + OWNER])
         pathway, _, i = axon_of(a, memory)
         after_change(a, pathway, i, w, off, window, memory)
 
@@ -340,27 +361,32 @@ def next_front(memory):
     q = queues(memory)
     if q.control[FRONTS] == 0:
         return NEVER, np.inf
-    return np.int64(q.due[0]), q.due[1]
+    r = AXON * np.int64(q.heap[0])
+    return np.int64(q.axons[r + DUE_W]), q.axons[r + DUE_OFF]
 
 
 def front_at(w, off, window, memory):
     """Return a pathway and a place of it that a front reaches at a time; the pathway is below 0 if there is none."""
     q = queues(memory)
     while q.control[FRONTS]:
-        if q.due[0] != w or q.due[1] != off:
-            break
         row = np.int64(q.heap[0])
-        r, a = AXON * row, np.int64(q.owners[row])
+        r, a = AXON * row, np.int64(q.links[LINKS * row + OWNER])
+        if q.axons[r + DUE_W] != w or q.axons[r + DUE_OFF] != off:
+            break
         pathway, k, i = axon_of(a, memory)
-        if q.axons[r + IS_UNSURE] == 0.0:
+        if not is_moving(pathway) or q.aside[ASIDE * row + IS_UNSURE] == 0.0:
             return pathway, k
         before_change(a, pathway, i, w, off, window, memory)
-        q.axons[r + SINCE_W], q.axons[r + SINCE_OFF], q.axons[r + DISTANCE] = w, off, q.axons[r + DISTANCE_NOW]
+        q.axons[r + SINCE_W], q.axons[r + SINCE_OFF], q.axons[r + DISTANCE] = (
+            w,
+            off,
+            q.aside[ASIDE * row + DISTANCE_NOW],
+        )
         aim_front(row, pathway, i, w, off, window, memory)
-        if q.axons[r + IS_UNSURE] > 0.0 and q.axons[r + DUE_W] == w and q.axons[r + DUE_OFF] == off:
+        if q.aside[ASIDE * row + IS_UNSURE] > 0.0 and q.axons[r + DUE_W] == w and q.axons[r + DUE_OFF] == off:
             q.control[WRONG], q.control[WHO] = pathway + 1, i
             q.axons[r + DUE_W] = np.float64(NEVER)
-        settle(row, q.axons[r + DUE_W], q.axons[r + DUE_OFF], 0, q.control[FRONTS], q)
+        settle(row, 0, q.control[FRONTS], window, q)
     return np.int64(-1), np.int64(0)
 
 
@@ -368,14 +394,14 @@ def arrive(w, off, window, memory):
     """Take the spike that arrives next from its axon."""
     q = queues(memory)
     row = np.int64(q.heap[0])
-    a, spike = np.int64(q.owners[row]), q.heads[row]
+    a, spike = np.int64(q.links[LINKS * row + OWNER]), q.links[LINKS * row + HEAD]
     q.spare[q.control[SPARE]] = spike
     q.control[SPARE] += 1
-    q.heads[row] = q.following[spike]
-    if q.heads[row] >= 0:
+    q.links[LINKS * row + HEAD] = q.following[spike]
+    if q.links[LINKS * row + HEAD] >= 0:
         pathway, _, i = axon_of(a, memory)
         aim_front(row, pathway, i, w, off, window, memory)
-        settle(row, q.axons[AXON * row + DUE_W], q.axons[AXON * row + DUE_OFF], 0, q.control[FRONTS], q)
+        settle(row, 0, q.control[FRONTS], window, q)
         return
     q.slots[a] = -1
     n = q.control[FRONTS] - 1
@@ -383,7 +409,7 @@ def arrive(w, off, window, memory):
     last = np.int64(q.heap[n])
     q.heap[n] = row
     if n > 0:
-        settle(last, q.due[2 * n], q.due[2 * n + 1], 0, n, q)
+        settle(last, 0, n, window, q)
 
 
 def foresee(memory):
@@ -395,10 +421,9 @@ def foresee(memory):
     for place in range(min(n, 5)):
         row = np.int64(q.heap[place])
         fetch_line(q.axons, AXON * row)
-        fetch_line(q.axons, AXON * row + AXON - 1)
-        fetch_line(q.spikes, SPIKE * np.int64(q.heads[row]))
-        fetch_line(q.slots, np.int64(q.owners[row]))
-    pathway, k, _ = axon_of(np.int64(q.owners[q.heap[0]]), memory)
+        fetch_line(q.spikes, SPIKE * np.int64(q.links[LINKS * row + HEAD]))
+        fetch_line(q.slots, np.int64(q.links[LINKS * row + OWNER]))
+    pathway, k, _ = axon_of(np.int64(q.links[LINKS * np.int64(q.heap[0]) + OWNER]), memory)
     return pathway, k
 
 

@@ -40,7 +40,9 @@ def synapses(draft: Draft, name: str, source: Population, target: Population) ->
     if target.counts and draft.takes("integer added to", 0.5):
         made.on_pre += "; hits_post += 1"
     if source.counts and draft.takes("presynaptic variable added to", 0.5):
-        made.on_pre += "; hits_pre += 1"
+        # Code that Brian2's numpy target has to take synapse by synapse loses one of two additions to one element.
+        loses = source.name == target.name and "_post = clip(" in made.on_pre
+        made.on_pre += "" if loses else "; hits_pre += 1"
     _create(draft, name, pre, post, made, source.event, copies)
     _connect(draft, name, pre == post, n_pre, n_post, copies)
     for variable, value in made.start.items():
