@@ -413,17 +413,18 @@ def arrive(w, off, window, memory):
 
 
 def foresee(memory):
-    """Begin to fetch the rows of those that arrive next; return the pathway and place of the very next, or -1."""
+    """Begin to fetch what the next arrivals need; return the pathway and place of the very next, or -1."""
     q = queues(memory)
     n = q.control[FRONTS]
     if n == 0:
         return np.int64(-1), np.int64(0)
-    for place in range(min(n, 5)):
-        row = np.int64(q.heap[place])
-        fetch_line(q.axons, AXON * row)
-        fetch_line(q.spikes, SPIKE * np.int64(q.links[LINKS * row + HEAD]))
-        fetch_line(q.slots, np.int64(q.links[LINKS * row + OWNER]))
-    pathway, k, _ = axon_of(np.int64(q.links[LINKS * np.int64(q.heap[0]) + OWNER]), memory)
+    for place in range(1, min(n, 9)):
+        fetch_line(q.axons, AXON * np.int64(q.heap[place]))
+    first = LINKS * np.int64(q.heap[0])
+    a = np.int64(q.links[first + OWNER])
+    fetch_line(q.spikes, SPIKE * np.int64(q.links[first + HEAD]))
+    fetch_line(q.slots, a)
+    pathway, k, _ = axon_of(a, memory)
     return pathway, k
 
 
