@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit, prange
 
 from bionet.kernels.cpu.bits import aligned, multiply, read_columns, width
@@ -78,12 +79,15 @@ def climb(
             _move_visible(turn, visible, last, rates, biases[0], velocities[0], along_hidden)
             _move_hidden(turn, hidden, last, rates, biases[1], velocities[1], along_visible)
     else:
-        for turn in prange(turns):
+        # A number of one type, whether threads count or not: what takes it is compiled once.
+        for count in prange(turns):
+            turn = np.int64(count)
             _sum_visible(turn, visible, n_data, last, rates, offsets[0])
             _sum_hidden(turn, hidden, n_data, last, rates, offsets[1], activity)
-        for row in prange(len(visible)):
-            _project(row, visible, hidden, last, along_visible, along_hidden)
-        for turn in prange(turns):
+        for count in prange(len(visible)):
+            _project(np.int64(count), visible, hidden, last, along_visible, along_hidden)
+        for count in prange(turns):
+            turn = np.int64(count)
             _move_weights(turn, address, visible, words, values, hidden, rates, weights, velocity)
             _move_visible(turn, visible, last, rates, biases[0], velocities[0], along_hidden)
             _move_hidden(turn, hidden, last, rates, biases[1], velocities[1], along_visible)

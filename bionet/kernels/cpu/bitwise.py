@@ -85,7 +85,8 @@ def mean_products(words, n_rows, out):
     out : float array, shape (n_columns, n_columns)
     """
     n = len(out)
-    for block in prange((n + ROWS - 1) // ROWS):
+    for number in prange((n + ROWS - 1) // ROWS):
+        block = np.int64(number)
         counts = np.empty(TILE, dtype=np.uint32)
         for low in range(0, n, TILE):
             high = min(low + TILE, n)
@@ -96,8 +97,8 @@ def mean_products(words, n_rows, out):
 @njit(cache=True, parallel=True)
 def products(words, others, n_rows, out):
     """Fill in x' y of two tables of so many rows, shape (n_columns of x, n_columns of y)."""
-    for p in prange(out.shape[1]):
-        counts = np.empty(len(out), dtype=np.uint32)
+    for number in prange(out.shape[1]):
+        p, counts = np.int64(number), np.empty(len(out), dtype=np.uint32)
         differences(words, 0, others, p, counts)
         for s in range(len(out)):
             out[s, p] = n_rows - 2 * np.int64(counts[s])

@@ -81,7 +81,8 @@ def _sweeps(states, weights, bias, orders, beta, lift, key, step, size):
     law = np.empty((n_units, 3), dtype=np.float32)
     for i in prange(n_units):
         law[i] = _measured(weights[i], bias[i], beta, lift[i], rough[i])
-    for group in prange(-(-n_chains // size)):
+    for count in prange(-(-n_chains // size)):
+        group = np.int64(count)
         own = states[group * size : (group + 1) * size]
         codes = pack(own)
         n_places = codes.shape[1]

@@ -148,7 +148,8 @@ def _settle(
     size,
 ):
     n_samples = len(states)
-    for group in prange(-(-n_samples // size)):
+    for count in prange(-(-n_samples // size)):
+        group = np.int64(count)
         part = slice(group * size, min((group + 1) * size, n_samples))
         _settle_group(
             *(address, part.start, states[part], words, columns, overlaps[part], own, free.copy(), temperature),
