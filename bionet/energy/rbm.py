@@ -57,6 +57,10 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         Contrastive divergence: chains start anew from the data [1]_. Persistent chains go on from update to update
         [2]_; tempered ones also exchange places with hotter ones [3]_. "exact" sums over all states of the smaller
         layer.
+    reconstruction : {"sample", "mean"}
+        What the visible units are in a sweep of "cd": drawn, or their means, as much code in use has it [7]_. Means of
+        grey pixels are as grey as the data, and hidden units that have learned so are good features; likelihoods are
+        better with samples.
     n_chains : int or None
         Persistent chains; None for as many as samples in a batch.
     n_temperatures : int
@@ -133,6 +137,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
     .. [5] A. Fischer, C. Igel, "Empirical analysis of the divergence of Gibbs sampling based learning algorithms for
        restricted Boltzmann machines", ICANN (2010).
     .. [6] G. E. Hinton, "A practical guide to training restricted Boltzmann machines" (2012), section 6.
+    .. [7] The same, section 3.2.
 
     Examples
     --------
@@ -151,6 +156,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         n_iter: int = 40,
         k: int = 1,
         gradient: str = "cd",
+        reconstruction: str = "sample",
         n_chains: int | None = None,
         n_temperatures: int = 10,
         centered: bool = True,
@@ -172,6 +178,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         self.n_iter = n_iter
         self.k = k
         self.gradient = gradient
+        self.reconstruction = reconstruction
         self.n_chains = n_chains
         self.n_temperatures = n_temperatures
         self.centered = centered
@@ -367,7 +374,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         return Rule(
             *(self.gradient, self.k, self.n_chains or self.batch_size, self.n_temperatures, self.learning_rate),
             *(self.rate_decay, self.momentum, self.weight_decay, self.sparsity_target, self.sparsity_cost),
-            *(self.centered,),
+            *(self.centered, self.reconstruction == "mean"),
         )
 
     def _check(self) -> None:
@@ -382,6 +389,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         check_number(self, 0.5, zero=True, momentum=self.momentum, sparsity_target=self.sparsity_target)
         check_number(self, 2e-4, zero=True, weight_decay=self.weight_decay, sparsity_cost=self.sparsity_cost)
         check_choice(self, GRADIENTS, gradient=self.gradient)
+        check_choice(self, ("sample", "mean"), reconstruction=self.reconstruction)
         check_choice(self, ("float32", "float64"), dtype=self.dtype)
         visible, hidden = self._units()
         if visible.name == "gaussian" and hidden.name == "relu":

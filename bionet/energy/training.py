@@ -38,6 +38,7 @@ class Rule:
     sparsity_target: float
     sparsity_cost: float
     centered: bool
+    by_means: bool
 
     def rates(self, update: int) -> NDArray[np.float64]:
         """Return the numbers that an update goes by, as :func:`bionet.kernels.cpu.ascent.climb` takes them."""
@@ -234,7 +235,10 @@ class Ascent:
         for sweep in range(rule.k):
             step, wanted = first + 2 * sweep, rule.gradient == "pcd" or sweep < rule.k - 1
             below = pair.visible, sample, pair.weights, pair.visible_bias
-            conditional(*below, mean, draws, step, visible, turn=True, on=on)
+            if rule.gradient == "cd" and rule.by_means:
+                conditional(*below, visible, turn=True, on=on)
+            else:
+                conditional(*below, mean, draws, step, visible, turn=True, on=on)
             after = sample if wanted else None
             conditional(pair.hidden, visible, pair.weights, pair.hidden_bias, hidden, draws, step + 1, after, on=on)
         return sample if rule.gradient == "pcd" else self.learned.chains

@@ -211,6 +211,25 @@ def test_an_update_is_the_formula(shape, centered):
             np.testing.assert_allclose(getattr(rbm.learned_, name), array, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_an_update_by_means_of_the_visible_units_is_the_formula(k):
+    """Grey data, hidden states drawn, visible means; beside the same in plain NumPy."""
+    X = Stream(3, "test/grey").uniform((20, 12))
+    words = {"batch_size": 20, "n_iter": 1, "k": k, "learning_rate": 0.4, "centered": False, "reconstruction": "mean"}
+    start = RBM(7, **words | {"learning_rate": 1e-300}).fit(X)
+    draws = Stream(0, "rbm/gibbs")
+    X = X[Stream(0, "rbm/order").permutation(20, 0)]
+    data = expit(X @ start.weights_ + start.hidden_bias_)
+    h, mean = drawn(data, draws, 0), data
+    for sweep in range(k):
+        v = expit(h @ start.weights_.T + start.visible_bias_)
+        mean = expit(v @ start.weights_ + start.hidden_bias_)
+        h = drawn(mean, draws, 2 + 2 * sweep)
+    rbm = RBM(7, **words).fit(X[np.argsort(Stream(0, "rbm/order").permutation(20, 0))])
+    np.testing.assert_allclose(rbm.weights_ - start.weights_, 0.02 * (X.T @ data - v.T @ mean), atol=1e-12)
+    np.testing.assert_allclose(rbm.hidden_bias_, 0.02 * (data - mean).sum(axis=0), atol=1e-12)
+
+
 def test_an_exact_update_takes_the_same_course_as_the_formula():
     X = random_bits(20, 6)
     rbm = RBM(4, gradient="exact", batch_size=20, n_iter=1, learning_rate=0.5, centered=False).fit(X)

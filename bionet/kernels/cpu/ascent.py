@@ -81,16 +81,16 @@ def climb(
     else:
         # A number of one type, whether threads count or not: what takes it is compiled once.
         for count in prange(turns):
-            turn = np.int64(count)
-            _sum_visible(turn, visible, n_data, last, rates, offsets[0])
-            _sum_hidden(turn, hidden, n_data, last, rates, offsets[1], activity)
+            part = np.int64(count)
+            _sum_visible(part, visible, n_data, last, rates, offsets[0])
+            _sum_hidden(part, hidden, n_data, last, rates, offsets[1], activity)
         for count in prange(len(visible)):
             _project(np.int64(count), visible, hidden, last, along_visible, along_hidden)
         for count in prange(turns):
-            turn = np.int64(count)
-            _move_weights(turn, address, visible, words, values, hidden, rates, weights, velocity)
-            _move_visible(turn, visible, last, rates, biases[0], velocities[0], along_hidden)
-            _move_hidden(turn, hidden, last, rates, biases[1], velocities[1], along_visible)
+            part = np.int64(count)
+            _move_weights(part, address, visible, words, values, hidden, rates, weights, velocity)
+            _move_visible(part, visible, last, rates, biases[0], velocities[0], along_hidden)
+            _move_hidden(part, hidden, last, rates, biases[1], velocities[1], along_visible)
     chains[:] = fresh
     clock[0] += 1
 

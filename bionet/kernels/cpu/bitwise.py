@@ -85,13 +85,12 @@ def mean_products(words, n_rows, out):
     out : float array, shape (n_columns, n_columns)
     """
     n = len(out)
-    for number in prange((n + ROWS - 1) // ROWS):
-        block = np.int64(number)
+    for block in prange((n + ROWS - 1) // ROWS):
         counts = np.empty(TILE, dtype=np.uint32)
         for low in range(0, n, TILE):
             high = min(low + TILE, n)
             for i in range(block * ROWS, min((block + 1) * ROWS, n)):
-                _means(words, n_rows, i, low, counts[: high - low], out[i, low:high])
+                _means(words, n_rows, np.int64(i), low, counts[: high - low], out[i, low:high])
 
 
 @njit(cache=True, parallel=True)

@@ -62,10 +62,10 @@ def conditional(address, kind, states, weights, turn, more, bias, scale, key, st
         return
     for count in prange(tiles):
         # A number of one type, whether threads count or not: what takes it is compiled once.
-        tile = np.int64(count)
+        part = np.int64(count)
         _tile(
             *(address, kind, states, words, values, weights, turn, more, bias, scale, key, step, mean, sample, dot),
-            *(tile, edge(tile, n_units), edge(tile + 1, n_units)),
+            *(part, edge(part, n_units), edge(part + 1, n_units)),
         )
 
 
@@ -209,9 +209,8 @@ def anneal(kind, field, beta, to, key, step, gain, sample):
         for row in range(n_samples):
             gain[row] = _anneal_row(kind, field[row], beta, to, key, step, row * n_units, sample[row])
         return
-    for count in prange(n_samples):
-        row = np.int64(count)
-        gain[row] = _anneal_row(kind, field[row], beta, to, key, step, row * n_units, sample[row])
+    for row in prange(n_samples):
+        gain[row] = _anneal_row(kind, field[row], beta, to, key, step, np.int64(row) * n_units, sample[row])
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc"})
