@@ -8,6 +8,8 @@ import bionet.spiking
 from bionet.errors import BionetError, InputError
 from bionet.random import Stream
 from bionet.spiking import conduction
+from bionet.spiking.engines import event_fronts
+from bionet.spiking.engines.event_flights import Fronts
 
 from .agreement import device
 
@@ -274,3 +276,29 @@ def test_what_a_front_cannot_be_is_refused():
     conduction(axons, length="1*meter", velocity="c*gain_post", in_flight="front")
     with pytest.raises(InputError, match=r"axons_pre: .*reads 'gain_post', which is not theirs"):
         Network(group, axons).run(1 * ms)
+
+
+@pytest.mark.parametrize("window", [0, 2**40])
+def test_the_heap_gives_arrivals_in_their_order_even_where_their_rounded_times_are_one(window):
+    """After 34 years a time in double precision is known to 2**-12 of a window; the rows tell what is left."""
+    n, length, draws = 300, 2.0**-10, Stream(0, "heap")
+    flights = Fronts(np.zeros(64, np.int64), np.zeros(2), [n])
+    q = event_fronts.Queues(
+        *(getattr(flights, name) for name in event_fronts.Queues._fields[:-2]), flights.control, flights.accuracy
+    )
+    rows, links = flights.axons.reshape(n, -1), flights.links.reshape(n, -1)
+    rows[:, event_fronts.DUE_W] = window + (3 * draws.uniform(n)).astype(int)
+    rows[:, event_fronts.DUE_OFF] = 2.0**-8 * length * draws.uniform(n, 1)
+    rows[:40, event_fronts.DUE_OFF] = rows[40:80, event_fronts.DUE_OFF]
+    rows[:40, event_fronts.DUE_W] = rows[40:80, event_fronts.DUE_W]
+    links[:, event_fronts.OWNER] = draws.permutation(n)
+    for row in range(n):
+        event_fronts.settle(row, row, row + 1, length, q)
+    assert (len(np.unique(flights.due[:n])) < n / 2) == (window > 0)
+    expected = np.lexsort((links[:, event_fronts.OWNER], rows[:, event_fronts.DUE_OFF], rows[:, event_fronts.DUE_W]))
+    found = []
+    for left in range(n - 1, -1, -1):
+        found.append(int(flights.heap[0]))
+        if left:
+            event_fronts.settle(int(flights.heap[left]), 0, left, length, q)
+    assert found == expected.tolist()
