@@ -4,6 +4,8 @@ from functools import cache
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 from bionet.datasets import load
 from bionet.energy import RBM
@@ -83,3 +85,34 @@ def test_five_hundred_hidden_units_as_published():
     assert isinstance(found, Interval)
     assert forward.estimate == pytest.approx(-84.86, abs=5)
     assert reverse.estimate < forward.estimate
+
+
+@pytest.mark.published
+@pytest.mark.timeout(3600)
+def test_hidden_units_are_features_as_published():
+    """Oracle G9; published after 120 passes: k nearest neighbours 2.88 % wrong, logistic regression 1.83 %.
+
+    Measured here after 20: 2.75 % and 2.05 %. With samples for visible units, as the published run has them not, the
+    hidden units are far sparser, and 3.7 % and 2.6 % after 120. A quarter of an hour.
+    """
+    data = load("mnist")
+    pictures, digits, part = data["X"].values.astype(np.float32), data["y"].values, data["split"].values == "test"
+    rbm = RBM(
+        1024,
+        learning_rate=0.05,
+        rate_decay=None,
+        batch_size=10,
+        n_iter=20,
+        reconstruction="mean",
+        centered=False,
+        momentum=0.9,
+        weight_decay=1e-5,
+        dtype="float32",
+    ).fit(pictures[~part][:55_000])
+    learned, asked = rbm.transform(pictures[~part][:55_000]), rbm.transform(pictures[part])
+    for classifier, published in (
+        (KNeighborsClassifier(3, algorithm="brute"), 0.0288),
+        (LogisticRegression(C=0.1, max_iter=300), 0.0183),
+    ):
+        wrong = 1 - classifier.fit(learned, digits[~part][:55_000]).score(asked, digits[part])
+        assert wrong == pytest.approx(published, abs=0.003)
