@@ -11,7 +11,7 @@ from bionet.datasets import load
 from bionet.energy import RBM
 from bionet.energy.partition import Interval
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 @cache
@@ -72,7 +72,6 @@ def test_persistent_chains_beat_those_that_start_anew():
 
 
 @pytest.mark.published
-@pytest.mark.timeout(3600)
 def test_five_hundred_hidden_units_as_published():
     """Oracle G3; published: AIS -84.86, reverse AIS -96.61 (test): quote both. A quarter of an hour."""
     train, test = binarised()
@@ -88,7 +87,6 @@ def test_five_hundred_hidden_units_as_published():
 
 
 @pytest.mark.published
-@pytest.mark.timeout(3600)
 def test_hidden_units_are_features_as_published():
     """Oracle G9; published after 120 passes: k nearest neighbours 2.88 % wrong, logistic regression 1.83 %.
 
