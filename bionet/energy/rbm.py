@@ -59,8 +59,7 @@ class RBM(Stored, TransformerMixin, BaseEstimator):
         layer.
     reconstruction : {"sample", "mean"}
         What the visible units are in a sweep of "cd": drawn, or their means, as much code in use has it [7]_. Means of
-        grey pixels are as grey as the data, and hidden units that have learned so are good features; likelihoods are
-        better with samples.
+        grey pixels are as grey as the data, and hidden units that have learned so are better features.
     n_chains : int or None
         Persistent chains; None for as many as samples in a batch.
     n_temperatures : int

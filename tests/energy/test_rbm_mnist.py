@@ -91,7 +91,7 @@ def test_hidden_units_are_features_as_published():
     """Oracle G9; published after 120 passes: k nearest neighbours 2.88 % wrong, logistic regression 1.83 %.
 
     Measured here after 20: 2.75 % and 2.05 %. With samples for visible units, as the published run has them not, the
-    hidden units are far sparser, and 3.7 % and 2.6 % after 120. A quarter of an hour.
+    hidden units are far sparser, and 3.7 % and 2.6 % after 120.
     """
     data = load("mnist")
     pictures, digits, part = data["X"].values.astype(np.float32), data["y"].values, data["split"].values == "test"

@@ -180,13 +180,14 @@ class Fronts:
         left: dict[str, LeftFronts] = {}
         if owners:
             owner = np.concatenate(owners)
-            rows = np.hstack([self.axons.reshape(-1, fronts.AXON), self.aside.reshape(-1, fronts.ASIDE)])
+            rows, aside = self.axons.reshape(-1, fronts.AXON), self.aside.reshape(-1, fronts.ASIDE)
             for number in np.unique(np.searchsorted(self.bases, with_spikes, "right") - 1):
                 first, last, own = self.bases[number], self.bases[number + 1], axons[number]
                 found = [each[(each >= first) & (each < last)] - first for each in (with_spikes, owner)]
                 synapses = [each if own.in_order else own.order[each].astype(np.int64) for each in found]
                 mine = (owner >= first) & (owner < last)
-                own_rows = rows[self.slots[found[0] + first]]
+                slots = self.slots[found[0] + first]
+                own_rows = np.hstack([rows[slots], aside[slots]])
                 left[names[number]] = synapses[0], own_rows, synapses[1], np.concatenate(spikes)[mine]
         return left
 
