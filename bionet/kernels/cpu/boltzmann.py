@@ -13,8 +13,9 @@ from llvmlite import ir
 from numba import get_num_threads, njit, prange, types
 from numba.extending import intrinsic
 
+from bionet.kernels.cpu import registers, subsets
 from bionet.kernels.cpu.logistic import logistic
-from bionet.kernels.cpu.subsets import PANEL, WIDTH, add_exactly, add_up, aligned, dot, pack, room_for, unpack
+from bionet.kernels.cpu.subsets import aligned, dot
 from bionet.kernels.cpu.vectors import wide
 from bionet.random import words
 
@@ -24,6 +25,10 @@ FEW = 8
 """Chains of a thread that tables are not worth the while for, at most: each is summed in double precision."""
 TURNS = 8
 """Units that have their turn before what they changed reaches the fields of later blocks of so many."""
+
+sums = registers if registers.available() else subsets
+"""The tables that fields are summed from, for the processor at hand."""
+PANEL, WIDTH = sums.PANEL, sums.WIDTH
 
 _LARGEST = 32500.0
 """Of a sum over a panel of rounded weights, but for their rounding: half a unit each."""
@@ -77,26 +82,26 @@ def _chain_by_chain(states, weights, bias, orders, beta, lift, key, step):
 @njit(cache=True, parallel=True, error_model="numpy")
 def _sweeps(states, weights, bias, orders, beta, lift, key, step, size):
     n_chains, n_units = states.shape
-    rough = np.empty((n_units, 4 * len(pack(states[:0]))), dtype=np.int16)
+    rough = np.empty((n_units, sums.EACH * len(sums.pack(states[:0]))), dtype=np.int16)
     law = np.empty((n_units, 3), dtype=np.float32)
     for i in prange(n_units):
         law[i] = _measured(weights[i], bias[i], beta, lift[i], rough[i])
     for count in prange(-(-n_chains // size)):
         group = np.int64(count)
         own = states[group * size : (group + 1) * size]
-        codes = pack(own)
-        n_places = codes.shape[1]
-        room, units = room_for(n_places), np.empty(WIDTH, dtype=np.int64)
+        codes = sums.pack(own)
+        n_places = sums.n_places(codes)
+        room, units = sums.room_for(n_places), np.empty(WIDTH, dtype=np.int64)
         fields = aligned(WIDTH * n_places, np.float32).reshape(WIDTH, n_places)
         for k in range(len(orders)):
             for start in range(0, orders.shape[1], WIDTH):
                 block = orders[k, start : start + WIDTH]
                 units[:] = block[0]
                 units[: len(block)] = block
-                add_up(units, rough, codes, room, fields)
+                sums.add_up(units, rough, codes, room, fields)
                 first = group * size // 4 * n_units
                 _take_turns(block, rough, law, fields, codes, weights, bias, beta, lift, key, step + k, first)
-        unpack(codes, own)
+        sums.unpack(codes, own)
 
 
 @njit(cache=True, fastmath={"reassoc"}, error_model="numpy")
@@ -136,7 +141,7 @@ def _measured(row, bias, beta, lift, rough):
 @njit(cache=True)
 def _take_turns(block, rough, law, fields, codes, weights, bias, beta, lift, key, step, first):
     """Give the units of a block their turn, in all chains of a group at once."""
-    n_places, n_units = codes.shape[1], len(weights)
+    n_places, n_units = fields.shape[1], len(weights)
     luck, goal, doubt = aligned(n_places, np.uint32), aligned(n_places, np.uint8), aligned(n_places, np.uint8)
     changes = aligned(TURNS * n_places, np.float32).reshape(TURNS, n_places)
     links = np.zeros((WIDTH, WIDTH), dtype=np.float32)
@@ -151,7 +156,7 @@ def _take_turns(block, rough, law, fields, codes, weights, bias, beta, lift, key
             _throw(key, step, first + i, n_units, luck)
             _compare(fields[place], luck, law[i, 0], law[i, 1], law[i, 2], goal, doubt)
             _decide_again(doubt, goal, luck, codes, weights[i], bias[i], beta, lift[i])
-            _move(codes[i // 4], goal, np.uint8(i % 4), changes[place - start])
+            sums.turn(codes, i, goal, changes[place - start])
             for later in range(place + 1, end):
                 _add(fields[later], links[place, later], changes[place - start])
         for later in range(start + TURNS, WIDTH, 2):
@@ -186,18 +191,8 @@ def _decide_again(doubt, goal, luck, codes, row, bias, beta, lift):
         if eights[k]:
             for c in range(8 * k, 8 * k + 8):
                 if doubt[c]:
-                    chance = logistic(beta * (bias + add_exactly(row, codes, c)) + lift)
+                    chance = logistic(beta * (bias + sums.add_exactly(row, codes, c)) + lift)
                     goal[c] = (luck[c] + 0.5) * 2.0**-32 < chance
-
-
-@njit(cache=True)
-def _move(now, goal, bit, change):
-    """Write down in the codes what has been decided, and what that changes."""
-    wide()
-    for c in range(len(now)):
-        before = (now[c] >> bit) & np.uint8(1)
-        change[c] = np.float32(np.int32(goal[c]) - np.int32(before))
-        now[c] ^= (before ^ goal[c]) << bit
 
 
 @njit(cache=True, fastmath={"contract"})

@@ -18,9 +18,11 @@ from bionet.kernels.cpu.vectors import wide
 
 WIDTH = 64
 """Units whose sums are made together."""
+EACH = 4
+"""Units of a code."""
 BATCH = 16
 """Tables that are there at a time: 32 kB, the fastest cache."""
-PANEL = 4 * BATCH
+PANEL = EACH * BATCH
 """Units whose sums have 16 bits, before they are added to those of 32."""
 SIDE = 16
 """Chains that are turned over together; their number is to be a multiple of it."""
@@ -53,6 +55,12 @@ def pack(states):
 
 
 @njit(cache=True)
+def n_places(codes):
+    """Return the number of places for chains."""
+    return codes.shape[1]
+
+
+@njit(cache=True)
 def unpack(codes, states):
     """Fill in the states that were packed."""
     n_chains, n_units = states.shape
@@ -60,6 +68,17 @@ def unpack(codes, states):
     for c in range(n_chains):
         for i in range(n_units):
             states[c, i] = codes[i // 4, c % 4 * quarter + c // 4] >> (i % 4) & 1
+
+
+@njit(cache=True)
+def turn(codes, unit, goal, change):
+    """Write down what a unit is in each chain from now on, 0 or 1, and by how much that changes it."""
+    wide()
+    row, bit = codes[unit // 4], np.uint8(unit % 4)
+    for c in range(len(row)):
+        before = (row[c] >> bit) & np.uint8(1)
+        change[c] = np.float32(np.int32(goal[c]) - np.int32(before))
+        row[c] ^= (before ^ goal[c]) << bit
 
 
 @njit(cache=True)
@@ -94,10 +113,10 @@ def add_up(units, rough, codes, room, fields):
 
 
 @njit(cache=True)
-def room_for(n_places):
-    """Return room for weights, tables and sums."""
+def room_for(n):
+    """Return room for weights and tables, and for sums at so many places."""
     rows, tables = aligned(4 * BATCH * WIDTH, np.int16), aligned(16 * BATCH * WIDTH, np.int16)
-    return rows, tables, aligned(n_places * WIDTH, np.int32)
+    return rows, tables, aligned(n * WIDTH, np.int32)
 
 
 @njit(cache=True)
@@ -126,19 +145,21 @@ def dot(row, state):
     return total
 
 
-def _vector(context, builder, kind, array, index, element, lanes):
+def vector_at(context, builder, kind, array, index, element, lanes):
     """Return the address of some numbers of an array, side by side, as one vector."""
     data = context.make_array(kind)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [index]), ir.VectorType(element, lanes).as_pointer())
 
 
-def _load(builder, address, align=64):
+def load(builder, address, align=64):
+    """Return what is at an address; from a cache line's beginning, if nothing else is said."""
     value = builder.load(address)
     value.align = align
     return value
 
 
-def _store(builder, value, address):
+def store(builder, value, address):
+    """Write to an address, where a cache line begins."""
     builder.store(value, address).align = 64
 
 
@@ -168,9 +189,9 @@ def _collect(typing, rough, units, first, rows):
         for k in range(WIDTH):
             start = builder.mul(builder.load(builder.gep(at, [index(k)])), width)
             where = builder.add(start, arguments[2])
-            found.append(_load(builder, _vector(context, builder, rough, arguments[0], where, _SHORT, lanes), 2))
+            found.append(load(builder, vector_at(context, builder, rough, arguments[0], where, _SHORT, lanes), 2))
         for k, each in enumerate(_turned(builder, found)):
-            _store(builder, each, _vector(context, builder, rows, arguments[3], index(k * lanes), _SHORT, lanes))
+            store(builder, each, vector_at(context, builder, rows, arguments[3], index(k * lanes), _SHORT, lanes))
         return context.get_dummy_value()
 
     return types.void(rough, units, types.int64, rows), code
@@ -184,15 +205,15 @@ def _tabulate(typing, rows, tables, k):
         index = arguments[2].type
 
         def row(kind, array, number):
-            return _vector(context, builder, kind, array, builder.mul(number, index(WIDTH)), _SHORT, WIDTH)
+            return vector_at(context, builder, kind, array, builder.mul(number, index(WIDTH)), _SHORT, WIDTH)
 
         sums, first = [ir.Constant(ir.VectorType(_SHORT, WIDTH), None)], builder.mul(arguments[2], index(4))
         for bit in range(4):
-            own = _load(builder, row(rows, arguments[0], builder.add(first, index(bit))))
+            own = load(builder, row(rows, arguments[0], builder.add(first, index(bit))))
             sums += [builder.add(each, own) for each in sums]
         for number, each in enumerate(sums):
             there = builder.add(builder.mul(arguments[2], index(16)), index(number))
-            _store(builder, each, row(tables, arguments[1], there))
+            store(builder, each, row(tables, arguments[1], there))
         return context.get_dummy_value()
 
     return types.void(rows, tables, types.int64), code
@@ -211,11 +232,11 @@ def _add_rows(typing, tables, codes, place, total):
             way = builder.zext(builder.load(builder.gep(table.data, [where])), index)
             row = builder.mul(builder.add(way, index(16 * k)), index(WIDTH))
             part = builder.add(
-                part, _load(builder, _vector(context, builder, tables, arguments[0], row, _SHORT, WIDTH))
+                part, load(builder, vector_at(context, builder, tables, arguments[0], row, _SHORT, WIDTH))
             )
         start = builder.mul(arguments[2], index(WIDTH))
-        own = _vector(context, builder, total, arguments[3], start, _WHOLE, WIDTH)
-        _store(builder, builder.add(_load(builder, own), builder.sext(part, ir.VectorType(_WHOLE, WIDTH))), own)
+        own = vector_at(context, builder, total, arguments[3], start, _WHOLE, WIDTH)
+        store(builder, builder.add(load(builder, own), builder.sext(part, ir.VectorType(_WHOLE, WIDTH))), own)
         return context.get_dummy_value()
 
     return types.void(tables, codes, types.int64, total), code
@@ -232,11 +253,11 @@ def _turn_over(typing, total, place, fields):
             found = []
             for c in range(SIDE):
                 where = builder.add(builder.mul(builder.add(arguments[1], index(c)), index(WIDTH)), index(low))
-                found.append(_load(builder, _vector(context, builder, total, arguments[0], where, _WHOLE, SIDE)))
+                found.append(load(builder, vector_at(context, builder, total, arguments[0], where, _WHOLE, SIDE)))
             for k, each in enumerate(_turned(builder, found)):
                 where = builder.add(builder.mul(index(low + k), width), arguments[1])
-                there = _vector(context, builder, fields, arguments[2], where, _REAL, SIDE)
-                _store(builder, builder.sitofp(each, ir.VectorType(_REAL, SIDE)), there)
+                there = vector_at(context, builder, fields, arguments[2], where, _REAL, SIDE)
+                store(builder, builder.sitofp(each, ir.VectorType(_REAL, SIDE)), there)
         return context.get_dummy_value()
 
     return types.void(total, types.int64, fields), code
