@@ -427,6 +427,11 @@ class Event:
 
     def publish(self, t: float) -> None:
         """Write the states of all neurons at a time into the network's arrays; the neurons stay where they are."""
+        for rows, kept in zip(self.rows, self._bring_out(t), strict=True):
+            rows[:] = kept
+
+    def _bring_out(self, t: float) -> list[NDArray]:
+        """Bring all neurons to a time and write their states into the network's arrays; return their rows before."""
         kept = [rows.copy() for rows in self.rows]
         self.advance_all(t)
         for number, flow in enumerate(self.network.flows):
@@ -440,7 +445,7 @@ class Event:
                     f"{name}: became infinite or undefined at index {lost[0, 0]} before t = {t:.6g} s; expected finite "
                     "numbers; look for equations that grow without bound, and weights and inputs that are too large"
                 )
-            self.rows[number][:] = kept[number]
+        return kept
 
     def adopt(self, t: float) -> None:
         """Take what was changed in the network's arrays since they were written."""
@@ -466,11 +471,10 @@ class Event:
 
     def leave(self) -> None:
         """Leave the network as it is now, and what its next run needs to go on from here."""
-        self.publish(self.reached)
+        for flow, rows in zip(self.network.flows, self._bring_out(self.reached), strict=True):
+            self.left.rows[flow.name] = rows
         if self.reached < self.emissions.known_until:
             self.emissions.rewind(self.reached)
-        for number, flow in enumerate(self.network.flows):
-            self.left.rows[flow.name] = self.rows[number].copy()
         self.left.window = self.length
         names = [each.name for each in self.network.reading.pathways]
         if self.network.fronts:

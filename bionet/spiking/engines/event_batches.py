@@ -154,4 +154,5 @@ class BatchText(FlowText):
             self.follow(each.code, (*each.code.vector_reads, *each.code.vector_writes), "i")
             self.look_up_synapse(each.pathway, start)
             self.add(f"{lot}[k - low] = {at}")
+            self.add(f"fetch_line({self.rows(flow)}, np.uint64({at}) * np.uint64({self.stride(flow)}))")
         self.add(f"advance_many_{flow}(high - low, w, off, memory)")

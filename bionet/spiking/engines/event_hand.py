@@ -17,6 +17,7 @@ from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_rows import Rows
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import Place
+from bionet.spiking.program import RecordEvents, RecordRate
 
 #: Places for spikes to be told to others, beside one for each neuron.
 _TOLD = 1 << 12
@@ -78,6 +79,21 @@ class Hand:
             for number, flow in enumerate(engine.network.flows)
         }
         self.columns: dict[tuple[int, str], NDArray] = {}
+        self.minds = self._minded()
+
+    def _minded(self) -> NDArray[np.bool_]:
+        """Return of which units of sources the spikes reach its neurons, or are in its records."""
+        engine, minded = self.engine, []
+        recorded = {each.events for each in engine.program.operations if isinstance(each, (RecordEvents, RecordRate))}
+        for source in engine.network.sources:
+            keeps = bool(self.control[queues.KEEPS_ALL]) and source.events in recorded
+            own = np.full(source.n, keeps)
+            for pathway, push in engine.pushes.items():
+                if push.events == source.events:
+                    first, last = self.axons[pathway].bounds
+                    own[first:last] |= np.diff(self.axons[pathway].starts) > 0
+            minded.append(own)
+        return np.concatenate([np.empty(0, np.bool_), *minded])
 
     def bind(self) -> None:
         """Take the addresses of all memory; Python code may have moved any of it."""
@@ -136,7 +152,9 @@ class Hand:
         found, flows = self.engine.emissions, len(self.engine.network.flows)
         first = [self.engine.drive_first(each) for each in self.engine.network.drives]
         units = found.units + np.where(found.kinds >= 0, np.array([*first, 0])[found.kinds], 0)
-        own = (found.kinds < 0) & (units >= self.engine.first[flows]) | (units >= self.low) & (units < self.high)
+        own = (units >= self.low) & (units < self.high)
+        of_sources = (found.kinds < 0) & (units >= self.engine.first[flows])
+        own[of_sources] = self.minds[units[of_sources] - self.engine.first[flows]]
         self.places = np.flatnonzero(own)
         self.emission_windows, self.emission_offsets = found.windows[own], found.offsets[own]
         self.emission_units, self.emission_kinds = found.units[own], found.kinds[own]
