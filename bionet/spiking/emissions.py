@@ -50,12 +50,12 @@ def _process(
     return n
 
 
-def in_order(times: NDArray, *ties: NDArray) -> NDArray[np.intp]:
+def in_order(times: NDArray, *ties: NDArray, runs: bool = False) -> NDArray[np.intp]:
     """Return ``np.lexsort((*ties, times))``: the order of times, and where two are equal that of the last of ties.
 
-    Where none are equal one plain sort does.
+    Where none are equal one plain sort does; of a few long ``runs`` that are in order already, one that merges them.
     """
-    order = np.argsort(times)
+    order = np.argsort(times, kind="stable" if runs else None)
     ordered = times[order]
     return np.lexsort((*ties, times)) if np.any(ordered[1:] == ordered[:-1]) else order
 

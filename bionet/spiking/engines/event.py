@@ -427,25 +427,20 @@ class Event:
 
     def publish(self, t: float) -> None:
         """Write the states of all neurons at a time into the network's arrays; the neurons stay where they are."""
-        for rows, kept in zip(self.rows, self._bring_out(t), strict=True):
-            rows[:] = kept
-
-    def _bring_out(self, t: float) -> list[NDArray]:
-        """Bring all neurons to a time and write their states into the network's arrays; return their rows before."""
-        kept = [rows.copy() for rows in self.rows]
-        self.advance_all(t)
+        time = Time.of(t, self.length)
         for number, flow in enumerate(self.network.flows):
+            shown = np.empty((flow.n, len(flow.states)))
+            getattr(self.module, f"show_{number}")(flow.n, time.window, time.offset, shown, self.memory)
             for k, array in enumerate(flow.states):
-                self.arrays[array][:] = self.rows[number][:, k]
-            self.left.published[flow.name] = self.rows[number][:, : len(flow.states)].copy()
-            lost = np.argwhere(~np.isfinite(self.left.published[flow.name]))
+                self.arrays[array][:] = shown[:, k]
+            self.left.published[flow.name] = shown
+            lost = np.argwhere(~np.isfinite(shown))
             if lost.size:
                 name = f"{flow.name}.{self.program.arrays[flow.states[lost[0, 1]]].name}"
                 raise BionetError(
                     f"{name}: became infinite or undefined at index {lost[0, 0]} before t = {t:.6g} s; expected finite "
                     "numbers; look for equations that grow without bound, and weights and inputs that are too large"
                 )
-        return kept
 
     def adopt(self, t: float) -> None:
         """Take what was changed in the network's arrays since they were written."""
@@ -471,7 +466,8 @@ class Event:
 
     def leave(self) -> None:
         """Leave the network as it is now, and what its next run needs to go on from here."""
-        for flow, rows in zip(self.network.flows, self._bring_out(self.reached), strict=True):
+        self.publish(self.reached)
+        for flow, rows in zip(self.network.flows, self.rows, strict=True):
             self.left.rows[flow.name] = rows
         if self.reached < self.emissions.known_until:
             self.emissions.rewind(self.reached)

@@ -126,6 +126,21 @@ class FlowText(ExponentialText):
         with self.function(f"move_{number}(n, w, off, memory)"), self.block("for i in range(np.uint64(n)):"):
             self.add(f"advance_{number}(i, w, off, memory)")
 
+    def show(self, number: int, flow: Flow) -> None:
+        """Print what the states of all neurons are at a time; they stay where they are."""
+        stride, n = self.flow_layouts[number].stride, len(flow.states)
+        with self.function(f"show_{number}(n, w, off, shown, memory)"):
+            self.add(f"kept = np.empty({stride})")
+            with self.block("for i in range(np.uint64(n)):"):
+                cell = f"{self.rows(number)}[i * np.uint64({stride}) + np.uint64(m)]"
+                with self.block(f"for m in range({stride}):"):
+                    self.add(f"kept[m] = {cell}")
+                self.add(f"advance_{number}(i, w, off, memory)")
+                with self.block(f"for m in range({n}):"):
+                    self.add(f"shown[i, m] = {cell}")
+                with self.block(f"for m in range({stride}):"):
+                    self.add(f"{cell} = kept[m]")
+
     def distance_constants(self, number: int, pattern: Pattern) -> None:
         """Print the coefficients of the distance to threshold, and the rates of its terms."""
         table, width = self.coefficients(number, "free"), len(pattern.entries)

@@ -79,21 +79,22 @@ class Hand:
             for number, flow in enumerate(engine.network.flows)
         }
         self.columns: dict[tuple[int, str], NDArray] = {}
-        self.minds = self._minded()
+        self.minded = self._minded()
 
     def _minded(self) -> NDArray[np.bool_]:
-        """Return of which units of sources the spikes reach its neurons, or are in its records."""
-        engine, minded = self.engine, []
+        """Return the units that it minds: its neurons, and those of sources that reach them or are in its records."""
+        engine = self.engine
         recorded = {each.events for each in engine.program.operations if isinstance(each, (RecordEvents, RecordRate))}
-        for source in engine.network.sources:
-            keeps = bool(self.control[queues.KEEPS_ALL]) and source.events in recorded
-            own = np.full(source.n, keeps)
+        minded = np.zeros(int(engine.first[-1]), np.bool_)
+        minded[self.low : self.high] = True
+        for unit, source in zip(engine.first[len(engine.network.flows) :], engine.network.sources, strict=False):
+            own = minded[unit : unit + source.n]
+            own[:] = bool(self.control[queues.KEEPS_ALL]) and source.events in recorded
             for pathway, push in engine.pushes.items():
                 if push.events == source.events:
                     first, last = self.axons[pathway].bounds
                     own[first:last] |= np.diff(self.axons[pathway].starts) > 0
-            minded.append(own)
-        return np.concatenate([np.empty(0, np.bool_), *minded])
+        return minded
 
     def bind(self) -> None:
         """Take the addresses of all memory; Python code may have moved any of it."""
@@ -149,15 +150,14 @@ class Hand:
 
     def take_emissions(self) -> None:
         """Take what is this thread's of the events from outside."""
-        found, flows = self.engine.emissions, len(self.engine.network.flows)
-        first = [self.engine.drive_first(each) for each in self.engine.network.drives]
-        units = found.units + np.where(found.kinds >= 0, np.array([*first, 0])[found.kinds], 0)
-        own = (units >= self.low) & (units < self.high)
-        of_sources = (found.kinds < 0) & (units >= self.engine.first[flows])
-        own[of_sources] = self.minds[units[of_sources] - self.engine.first[flows]]
-        self.places = np.flatnonzero(own)
-        self.emission_windows, self.emission_offsets = found.windows[own], found.offsets[own]
-        self.emission_units, self.emission_kinds = found.units[own], found.kinds[own]
+        engine, found = self.engine, self.engine.emissions
+        units = found.units
+        if engine.network.drives:
+            first = np.array([*(engine.drive_first(each) for each in engine.network.drives), 0], np.int32)
+            units = units + np.where(found.kinds >= 0, first[found.kinds], 0)
+        self.places = np.flatnonzero(self.minded[units])
+        self.emission_windows, self.emission_offsets = found.windows[self.places], found.offsets[self.places]
+        self.emission_units, self.emission_kinds = found.units[self.places], found.kinds[self.places]
         self.control[queues.EMISSION] = 0
 
     def emissions_done(self) -> int:

@@ -141,5 +141,5 @@ def _in_order(each: p.RecordEvents, columns: dict[str, NDArray]) -> dict[str, ND
     if "_to_record_t" not in names:
         return columns
     units, times = (columns[str(names.index(f"_to_record_{name}"))] for name in "it")
-    order = in_order(times, units)
+    order = in_order(times, units, runs=True)
     return {part: column[order] for part, column in columns.items()}

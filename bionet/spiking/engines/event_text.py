@@ -37,6 +37,7 @@ class EventText(FrontText):
                 if self.is_batched(number):
                     self.advance_many(number, flow)
             self.move(number)
+            self.show(number, flow)
             self.reset(
                 number, [each for each in operations if isinstance(each, p.Reset) and each.events == flow.events]
             )
