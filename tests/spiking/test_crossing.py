@@ -38,7 +38,9 @@ def exact_crossing(f, terms, hi=HORIZON):
         coefficients = [mp.mpf(0)] * (max(powers) + 1)
         for c, power in zip(f, powers, strict=True):
             coefficients[max(powers) - power] += mp.mpf(float(c))
-        roots = mp.polyroots(coefficients, maxsteps=500, extraprec=400)
+        # Off the real axis, which the iteration would not leave by itself.
+        near = [complex(x) * (1 + 1e-8j) for x in np.roots([float(c) for c in coefficients])]
+        roots = mp.polyroots(coefficients, maxsteps=500, extraprec=400, roots_init=near)
         real = [mp.re(x) for x in roots if abs(mp.im(x)) < mp.mpf(10) ** -40 and mp.exp(-base * hi) < mp.re(x) < 1]
         times = sorted(-mp.log(x) / mp.mpf(base) for x in real)
         # Where the function touches zero from below the root is double, and no crossing.
