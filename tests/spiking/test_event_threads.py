@@ -149,3 +149,18 @@ def test_what_threads_cannot_share_runs_on_one():
         assert len(engine.hands) == 1
         assert engine.why_alone == "its code draws random numbers"
         assert spikes.num_spikes == 4
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_spikes_of_sources_go_to_whom_they_reach_and_into_records(watched):
+    with device("bionet", engine="event", threads=2, seed=1):
+        sources = PoissonGroup(6, 200 * Hz)
+        cells = NeuronGroup(64, "dv/dt = -v/(10*ms) : 1", threshold="v > 1000", reset="v = 0", method="exact")
+        synapses = Synapses(sources, cells, on_pre="v += 0.6")
+        synapses.connect(i=[0, 1], j=[3, 60])
+        records = [SpikeMonitor(sources)] if watched else []
+        Network(sources, cells, synapses, *records).run(50 * ms)
+        engine = get_device().last_event
+        found = [set((hand.emission_units - engine.first[1]).tolist()) for hand in engine.hands]
+        assert found == [set(range(6)) if watched else {0}, {1}]
+        assert cells.v[3] > 0 < cells.v[60]
