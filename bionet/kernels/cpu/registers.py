@@ -153,6 +153,7 @@ def _spread(typing, codes, first, state):
         found = builder.and_(builder.shuffle_vector(few, ir.Constant(few.type, ir.Undefined), which), bits)
         ones = builder.zext(builder.icmp_unsigned("!=", found, ir.Constant(many, None)), many)
         where = vector_at(context, builder, state, out, builder.mul(start, index(EACH)), _BYTE, 64)
+        # The last four bytes are the next panel's, which comes after, or nobody's.
         builder.store(ones, where).align = 1
         return context.get_dummy_value()
 
