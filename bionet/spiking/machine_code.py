@@ -144,7 +144,7 @@ def environment() -> str:
         "engines/event_fronts.py",
         "engines/meeting.py",
         "engines/threads.py",
-        "engines/event_rows.py",
+        "engines/event_arrivals.py",
         "engines/waiting.py",
         "../kernels/cpu/vectors.py",
         "../random.py",

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, SpikeGeneratorGroup, SpikeMonitor, Synapses, meter, mmeter, ms, second
+from brian2 import Network, NeuronGroup, SpikeGeneratorGroup, SpikeMonitor, Synapses, meter, mmeter, ms, second, usecond
 
 import bionet.spiking
 from bionet.errors import BionetError, InputError
 from bionet.random import Stream
 from bionet.spiking import conduction
-from bionet.spiking.engines import event_fronts
-from bionet.spiking.engines.event_flights import Fronts
 
 from .agreement import device
 
@@ -278,27 +276,28 @@ def test_what_a_front_cannot_be_is_refused():
         Network(group, axons).run(1 * ms)
 
 
-@pytest.mark.parametrize("window", [0, 2**40])
-def test_the_heap_gives_arrivals_in_their_order_even_where_their_rounded_times_are_one(window):
-    """After 34 years a time in double precision is known to 2**-12 of a window; the rows tell what is left."""
-    n, length, draws = 300, 2.0**-10, Stream(0, "heap")
-    flights = Fronts(np.zeros(64, np.int64), np.zeros(2), [n])
-    q = event_fronts.Queues(
-        *(getattr(flights, name) for name in event_fronts.Queues._fields[:-2]), flights.control, flights.accuracy
-    )
-    rows, links = flights.axons.reshape(n, -1), flights.links.reshape(n, -1)
-    rows[:, event_fronts.DUE_W] = window + (3 * draws.uniform(n)).astype(int)
-    rows[:, event_fronts.DUE_OFF] = 2.0**-8 * length * draws.uniform(n, 1)
-    rows[:40, event_fronts.DUE_OFF] = rows[40:80, event_fronts.DUE_OFF]
-    rows[:40, event_fronts.DUE_W] = rows[40:80, event_fronts.DUE_W]
-    links[:, event_fronts.OWNER] = draws.permutation(n)
-    for row in range(n):
-        event_fronts.settle(row, row, row + 1, length, q)
-    assert (len(np.unique(flights.due[:n])) < n / 2) == (window > 0)
-    expected = np.lexsort((links[:, event_fronts.OWNER], rows[:, event_fronts.DUE_OFF], rows[:, event_fronts.DUE_W]))
-    found = []
-    for left in range(n - 1, -1, -1):
-        found.append(int(flights.heap[0]))
-        if left:
-            event_fronts.settle(int(flights.heap[left]), 0, left, length, q)
-    assert found == expected.tolist()
+def test_velocities_that_change_all_the_time_leave_room():
+    """Each change puts down another arrival: those out of date are more than the ring and what is near can hold."""
+    times, n = 1 / 64 + 4e-6 * np.arange(3000), 44
+    lengths = np.concatenate([np.linspace(5e-5, 6e-5, 20), np.linspace(0.3, 0.4, 24)])
+    net, arrivals, _ = fan(times, n, swing=0.5, late=1e-6, path=lengths * meter, phase=np.arange(n))
+    net.run(1 * second)
+    found_i, found_t = np.asarray(arrivals.i), np.asarray(arrivals.t)
+    for i in range(n):
+        velocities = [1.0, *(1 + 0.5 * np.sin(i + 2.3 * (1 + np.arange(len(times)))))]
+        expected = expected_arrivals(times, times + 1e-6, velocities, lengths[i])
+        np.testing.assert_allclose(found_t[found_i == i], expected, rtol=1e-12)
+
+
+def test_velocities_that_change_all_the_time_leave_room_for_what_is_near():
+    n, times = 30, [2.0**-14]
+    lengths = np.linspace(5e-5, 6e-5, n)
+    net, arrivals, axons = fan(times, n, path=lengths * meter, phase=np.arange(n))
+    axons.run_regularly("k += 1; c = base*(1 + 0.1*sin(phase + 2.3*k))", dt=1 * usecond)
+    net.run(200 * usecond)
+    found = np.full(n, np.nan)
+    found[np.asarray(arrivals.i)] = np.asarray(arrivals.t)
+    for i in range(n):
+        velocities = [1.0, *(1 + 0.1 * np.sin(i + 2.3 * np.arange(1, 201)))]
+        expected = expected_arrivals(times, 1e-6 * np.arange(200), velocities, lengths[i])
+        assert found[i] == pytest.approx(expected[0], rel=1e-12)

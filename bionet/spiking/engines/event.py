@@ -22,12 +22,13 @@ from bionet.spiking.continuous import Continuous, PoissonDrive, PoissonSource
 from bionet.spiking.elementary import log1p
 from bionet.spiking.emissions import Emissions
 from bionet.spiking.engines.event_calls import addresses
+from bionet.spiking.engines.event_flights import in_order
 from bionet.spiking.engines.event_hand import Hand
 from bionet.spiking.engines.event_linked import compiled_loop
 from bionet.spiking.engines.event_memory import LINE, Accuracy, Memory, Surroundings, Time, aligned_zeros
 from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
-from bionet.spiking.engines.event_refusals import refuse_delay, refuse_endless, refuse_hazard
+from bionet.spiking.engines.event_refusals import refuse_delay, refuse_endless, refuse_far, refuse_hazard
 from bionet.spiking.engines.event_text import EventText
 from bionet.spiking.engines.event_values import Values
 from bionet.spiking.engines.grid import Randomness
@@ -90,6 +91,7 @@ class Event:
         self.axons = [
             Axons(*around.sources_of(number), network.delays[number]) for number in range(len(network.delays))
         ]
+        refuse_far(network, self.length)
         self.why_integrated: dict[str, str] = {}
         self.systems = [self._system(flow) for flow in network.flows]
         self.forms = [self._solve(number, start) for number in range(len(network.flows))]
@@ -290,8 +292,7 @@ class Event:
     def _recall(self, names: list[str]) -> None:
         """Put what was under way in an earlier run on its way again."""
         for hand in self.hands:
-            hand.under_way.recall(self.left.flights, hand.axons, names, self.network.changing, hand.leaving)
-            hand.fronts.recall(self.left.fronts, hand.axons, names, self.length)
+            hand.recall(names, Time.of(self.start, self.length).window)
 
     def _flush(self) -> None:
         """Hand over what was recorded."""
@@ -481,9 +482,12 @@ class Event:
 
     def _leave_spikes(self, names: list[str]) -> None:
         """Keep what is under way."""
-        hand = self.hands[0]
-        self.left.flights = hand.under_way.leave(self.axons, names, self.network.changing, hand.leaving)
-        self.left.fronts = hand.fronts.leave(self.axons, names)
+        found = [hand.arrivals.leave(hand.axons, names, self.length) for hand in self.hands]
+        self.left.arrivals = {}
+        for name in {name for each in found for name in each}:
+            parts = zip(*(each[name] for each in found if name in each), strict=True)
+            self.left.arrivals[name] = in_order(*map(np.concatenate, parts))
+        self.left.fronts = self.hands[0].fronts.leave(self.axons, names)
 
     def accuracy(self) -> Accuracy:
         """Return how well the spikes of this run are known."""

@@ -23,6 +23,11 @@ class BatchText(FlowText):
         layout = self.flow_layouts[number]
         return layout.free is not None and not layout.many_classes
 
+    def is_by_row(self, pathway: int) -> bool:
+        """Return whether a spike reaches all synapses of its row at once: all of a pathway have one delay, for good."""
+        stays = pathway not in self.network.changing and pathway not in self.network.fronts
+        return stays and self.axon_layouts[pathway].homogeneous
+
     def column(self, number: int, k: int) -> str:
         """Return the place of a neuron of the lot in a column: a variable's, an input's, then two of any use."""
         return f"{self.place('room', number, 'columns', 'float64')}[np.uint64({k * LOT}) + k]"
@@ -139,7 +144,7 @@ class BatchText(FlowText):
 
     def reached_together(self, each: p.Deliver) -> tuple[int, str] | None:
         """Return the flow and index of the neurons that a row of synapses reaches, if they can move together."""
-        if not self.axon_layouts[each.pathway].homogeneous:
+        if not self.is_by_row(each.pathway):
             return None
         found = list(self.present(each.code, "i"))
         return found[0] if len(found) == 1 and self.is_batched(found[0][0]) else None

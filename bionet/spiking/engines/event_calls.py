@@ -25,15 +25,13 @@ __all__ = (
     "call_deliver",
     "call_fetch",
     "call_fire",
-    "call_foresee",
-    "call_front_at",
     "call_inject",
     "call_launch",
-    "call_next_front",
     "call_onward",
     "call_reset",
     "call_search",
     "call_silences",
+    "call_unfold",
 )
 
 _WHOLE, _REAL = types.int64, types.float64
@@ -46,16 +44,14 @@ SIGNATURES = {
     "search": types.Tuple((_REAL, _WHOLE))(_WHOLE, _WHOLE, _WHOLE),
     "reset": types.void(_WHOLE, *_WHEN, _REAL, _WHOLE, _WHOLE),
     "fire": types.void(_WHOLE, *_WHEN, _REAL, _WHOLE, _WHOLE),
-    "launch": types.void(_WHOLE, *_WHEN, _REAL, *6 * (_WHOLE,)),
+    "launch": types.void(_WHOLE, *_WHEN, _REAL, _WHOLE),
     "deliver": _WHOLE(_WHOLE, _WHOLE, *_TOUCHING),
     "inject": _WHOLE(_WHOLE, *_TOUCHING),
-    "onward": types.Tuple((_WHOLE, _REAL))(*4 * (_WHOLE,)),
+    "unfold": _WHOLE(_WHOLE, _WHOLE, _WHOLE, _REAL, _WHOLE),
+    "onward": types.void(_WHOLE, _REAL, _WHOLE),
     "silences": types.void(_WHOLE, _WHOLE, _WHOLE, *_WHEN, _WHOLE),
-    "next_front": types.Tuple((_WHOLE, _REAL))(_WHOLE),
-    "front_at": types.Tuple((_WHOLE, _WHOLE))(*_WHEN, _REAL, _WHOLE),
-    "arrive": types.void(*_WHEN, _REAL, _WHOLE),
-    "fetch": types.void(*6 * (_WHOLE,)),
-    "foresee": types.Tuple((_WHOLE, _WHOLE))(_WHOLE),
+    "arrive": types.boolean(_WHOLE, *_WHEN, _REAL, _WHOLE),
+    "fetch": types.void(*7 * (_WHOLE,)),
 }
 (
     ADVANCE,
@@ -65,24 +61,21 @@ SIGNATURES = {
     LAUNCH,
     DELIVER,
     INJECT,
+    UNFOLD,
     ONWARD,
     SILENCES,
-    NEXT_FRONT,
-    FRONT_AT,
     ARRIVE,
     FETCH,
-    FORESEE,
-) = range(14)
+) = range(12)
 CALLS = len(SIGNATURES)
 #: The types of arrays.
 ARRAYS = {
-    **{"control": "int64", "flights": "int64", "offsets": "float64", "quiet": "float64"},
-    **{"heap": "int32", "free": "int32", "touched": "int32", "seen": "bool_"},
+    **{"control": "int64", "quiet": "float64", "touched": "int32", "seen": "bool_"},
     **{"place_of": "int32", "due": "int64", "wanted": "int64"},
 }
 #: The words of a thread's memory: addresses of the tables of addresses and sizes, of floats, integers and keys;
-#: the length of a window; addresses of the table of calls and of the first units.
-MEMORY = 8
+#: the length of a window; addresses of the table of calls, of the first units, and of the table of what is on its way.
+MEMORY = 9
 
 
 def addresses(module: Any, least: int) -> NDArray:
@@ -131,8 +124,7 @@ def _by_address(name: str) -> Any:
 call_advance, call_search, call_reset = _by_address("advance"), _by_address("search"), _by_address("reset")
 call_fire, call_launch, call_deliver = _by_address("fire"), _by_address("launch"), _by_address("deliver")
 call_inject, call_onward, call_silences = _by_address("inject"), _by_address("onward"), _by_address("silences")
-call_next_front, call_front_at = _by_address("next_front"), _by_address("front_at")
-call_arrive, call_fetch, call_foresee = _by_address("arrive"), _by_address("fetch"), _by_address("foresee")
+call_unfold, call_arrive, call_fetch = _by_address("unfold"), _by_address("arrive"), _by_address("fetch")
 
 
 def called(which, number, memory):
@@ -173,11 +165,10 @@ def fire(u, w, off, now, control, memory):
     call_fire(called(FIRE, number, memory), (i, w, off, now, control.ctypes.data, memory))
 
 
-def launch(u, w, off, window, memory, control, heap, free, flights, offsets):
+def launch(u, w, off, window, memory):
     """Send a spike off along all pathways."""
     number, i = member(u, memory)
-    arrays = (control.ctypes.data, heap.ctypes.data, free.ctypes.data, flights.ctypes.data, offsets.ctypes.data)
-    call_launch(called(LAUNCH, number, memory), (i, w, off, window, memory, *arrays))
+    call_launch(called(LAUNCH, number, memory), (i, w, off, window, memory))
 
 
 def deliver(pathway, k, stop, w, off, now, draw, touched, n_touched, seen, memory):
@@ -189,12 +180,12 @@ def deliver(pathway, k, stop, w, off, now, draw, touched, n_touched, seen, memor
     return call_deliver(function, given)
 
 
-def fetch(pathway, k, seen, place_of, due, wanted, memory):
-    """Begin to fetch from memory what a synapse needs that is reached next."""
+def fetch(pathway, k, later, seen, place_of, due, wanted, memory):
+    """Begin to fetch from memory what a place needs that is reached soon, and what tells so for one reached later."""
     function = called(FETCH, pathway, memory)
     if function != 0:
         agenda = (seen.ctypes.data, place_of.ctypes.data, due.ctypes.data, wanted.ctypes.data)
-        call_fetch(function, (k, *agenda, memory))
+        call_fetch(function, (k, later, *agenda, memory))
 
 
 def inject(drive, u, w, off, now, draw, touched, n_touched, seen, memory):
@@ -204,9 +195,14 @@ def inject(drive, u, w, off, now, draw, touched, n_touched, seen, memory):
     return call_inject(function, given)
 
 
-def onward(pathway, slot, flights, memory):
-    """Return up to which synapse a flight arrives now, and the next delay or -1."""
-    return call_onward(called(ONWARD, 0, memory), (pathway, slot, flights.ctypes.data, memory))
+def unfold(flight, n, w, window, memory):
+    """Add what a flight reaches in a window to the agenda's n arrivals; return how many there are now."""
+    return call_unfold(called(UNFOLD, 0, memory), (flight, n, w, window, memory))
+
+
+def onward(flight, window, memory):
+    """Let a flight that was near go on to its next synapse."""
+    call_onward(called(ONWARD, 0, memory), (flight, window, memory))
 
 
 def silences(touched, n_touched, quiet, w, off, memory):
@@ -214,28 +210,13 @@ def silences(touched, n_touched, quiet, w, off, memory):
     call_silences(called(SILENCES, 0, memory), (touched.ctypes.data, n_touched, quiet.ctypes.data, w, off, memory))
 
 
-def next_front(memory):
-    """Return when the next front arrives."""
-    return call_next_front(called(NEXT_FRONT, 0, memory), (memory,))
-
-
-def front_at(w, off, window, memory):
-    """Return a pathway and a place of it that a front reaches at a time; the pathway is below 0 if there is none."""
-    return call_front_at(called(FRONT_AT, 0, memory), (w, off, window, memory))
-
-
-def arrive(w, off, window, memory):
-    """Take the spike that arrives next from its axon."""
-    call_arrive(called(ARRIVE, 0, memory), (w, off, window, memory))
-
-
-def foresee(memory):
-    """Begin to fetch what the next fronts need; return the pathway and place of the very next; below 0 for none."""
-    return call_foresee(called(FORESEE, 0, memory), (memory,))
+def arrive(what, w, off, window, memory):
+    """Take the spike of a front that arrives from its axon; return whether there is one."""
+    return call_arrive(called(ARRIVE, 0, memory), (what, w, off, window, memory))
 
 
 #: What the loop calls, in the order in which they call each other.
 FUNCTIONS = (
-    *(called, member, advance, search, reset, fire, launch, deliver, fetch, inject, onward, silences),
-    *(next_front, front_at, arrive, foresee),
+    *(called, member, advance, search, reset, fire, launch, deliver, fetch, inject, unfold, onward, silences),
+    arrive,
 )

@@ -14,10 +14,10 @@ from bionet.spiking.engines.event_loop import DONE, FULL, ROOM, run
 from bionet.spiking.engines.event_queues import (
     DEPARTURES,
     FIRST_MONITOR,
-    FREE,
     INSTANT,
     LIMIT,
     PIECE,
+    RECORDS,
     STATUS,
     TOLD,
     TOLD_AT,
@@ -49,8 +49,6 @@ def crew(memory, addresses, sizes, until, mine, meeting, said, told, busiest):
     """
     me, n_threads = mine[0], mine[1]
     control = view(addresses[0], sizes[0], np.int64)
-    heap, free = view(addresses[1], sizes[1], np.int32), view(addresses[2], sizes[2], np.int32)
-    flights, offsets = view(addresses[3], sizes[3], np.int64), view(addresses[4], sizes[4], np.float64)
     window = view(memory, MEMORY, np.float64)[5]
     last_w = np.int64(until[0])
     before = control[INSTANT]
@@ -69,7 +67,7 @@ def crew(memory, addresses, sizes, until, mine, meeting, said, told, busiest):
         own = 8 * (2 * me + half)
         said[own] = control[STATUS]
         said[own + 1] = control[TOLD]
-        said[own + 2] = control[FREE] - control[DEPARTURES]
+        said[own + 2] = control[RECORDS] - control[DEPARTURES]
         said[own + 3] = control[INSTANT] - before
         said[own + 4] = 0
         for k in range(FIRST_MONITOR, control.size - 2, 3):
@@ -95,7 +93,7 @@ def crew(memory, addresses, sizes, until, mine, meeting, said, told, busiest):
                 times = view(told[4 * k + 2], told[4 * k + 3], np.float64)
                 first = half * (told[4 * k + 1] // 2)
                 for e in range(first, first + said[8 * (2 * k + half) + 1]):
-                    launch(units[e], w, times[e], window, memory, control, heap, free, flights, offsets)
+                    launch(units[e], w, times[e], window, memory)
         control[TOLD] = 0
         if w >= last_w:
             break

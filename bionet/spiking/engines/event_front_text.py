@@ -16,7 +16,6 @@ from bionet.spiking.flow import VELOCITY
 _TYPES = {
     "axons": "float64",
     "aside": "float64",
-    "due": "float64",
     "spikes": "float64",
     "control": "int64",
     "accuracy": "float64",

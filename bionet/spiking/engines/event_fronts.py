@@ -2,10 +2,14 @@ r"""Spikes as fronts: one that left at :math:`t_0` arrives when :math:`\int_{t_0
 
 An *axon* is a synapse of a pathway whose spikes are fronts. While it has spikes it has a row, which holds when the
 first of them arrives, and a distance: how far a front has come that set out when there was none on the axon, up to the
-last change of the velocity. Its spikes are a list in the order of departure, each with its start (that distance, at the
-departure) and length; so a change of the velocity touches the row and the first spike alone, and no spike overtakes
-another. Rows in use are a heap by the time at which the first spike arrives, the times within it. Behind them the heap
-lists the rows that are free, the last one used first: so those in use are few beside the axons, and stay in the cache.
+last change of the velocity. The spike that did set out then is in the row itself, which needs its length alone; those
+behind it are a list in the order of departure, each with its start (that distance, at the departure) and length. So a
+change of the velocity touches the row and the first spike alone, and no spike overtakes another.
+
+When the first spike of a row arrives, is put down in a ring of windows as all arrivals are
+(:mod:`bionet.spiking.engines.event_arrivals`). Where the velocity has changed since, what was put down is not what the
+row says any more, and is passed over. Rows that are free are used again, the last one first: so those in use are few
+beside the axons, and stay in the cache.
 
 A velocity that stands still between changes makes distances products. One that moves by itself, as equations say, is
 integrated by Gauss and Kronrod's rule of 7 and 15 points [1]_ over stretches short enough, and the arrival found by
@@ -27,14 +31,37 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bionet.spiking.engines.event_queues import FRONTS, NEVER, SPARE, WHO, WRONG
-from bionet.spiking.engines.runtime import fetch_line
+from bionet.spiking.engines.event_arrivals import (
+    BUCKETS,
+    CHUNK,
+    FARTHEST,
+    IS_FRONT,
+    PATHWAY,
+    PLACES,
+    agenda_of,
+    approach,
+    put,
+)
+from bionet.spiking.engines.event_queues import (
+    FRONTS,
+    HIGHEST,
+    MOST_NEAR_FRONTS,
+    NEAR,
+    NEAR_FRONTS,
+    NEVER,
+    OPEN,
+    SPARE,
+    WHO,
+    WINDOW,
+    WRONG,
+)
 
-#: Columns of an axon's row, a line of the cache; in the place of the last two are four whole numbers, ``links``: its
-#: first and last spike, its axon, and its place in the heap.
-DUE_W, DUE_OFF, SINCE_W, SINCE_OFF, DISTANCE, VELOCITY = range(6)
+#: Columns of an axon's row, a line of the cache. FIRST is the length of the spike that set out when there was none;
+#: below 0, it has arrived. In the place of the last column are two whole numbers, ``links``: the axon (-1: the row is
+#: free), and the last spike of the list, behind which comes its first (-1: there is none).
+DUE_W, DUE_OFF, SINCE_W, SINCE_OFF, DISTANCE, VELOCITY, FIRST = range(7)
 AXON = 8
-HEAD, TAIL, OWNER, PLACE = range(12, 16)
+OWNER, TAIL = 14, 15
 LINKS = 16
 #: What is beside a row where velocities move by themselves. DISTANCE_NOW and VELOCITY_THEN, at the arrival, are put
 #: there while code runs that may change the velocity. IS_UNSURE: there is no arrival yet, it is to be looked at again.
@@ -66,7 +93,7 @@ class Queues(NamedTuple):
     """The arrays of fronts.
 
     Of each axon its row (``slots``; -1: none). The rows, the whole numbers in them, and what is beside them. Spikes and
-    what follows each; the heap, and the times in it: rounded, so that where two are equal the rows tell.
+    what follows each. Free rows and free places for spikes; the first axon of each pathway.
     """
 
     slots: NDArray
@@ -75,79 +102,37 @@ class Queues(NamedTuple):
     aside: NDArray
     spikes: NDArray
     following: NDArray
-    heap: NDArray
-    due: NDArray
+    free_rows: NDArray
     spare: NDArray
+    bases: NDArray
     control: NDArray
     accuracy: NDArray
 
 
 @njit(cache=True, error_model="numpy")
-def precedes(row, other, axons, links):
-    """Return whether the first spike of a row arrives before that of another; at one time, in the order of axons."""
-    a, b = AXON * np.int64(row), AXON * np.int64(other)
-    if axons[a + DUE_W] != axons[b + DUE_W]:
-        return axons[a + DUE_W] < axons[b + DUE_W]
-    if axons[a + DUE_OFF] != axons[b + DUE_OFF]:
-        return axons[a + DUE_OFF] < axons[b + DUE_OFF]
-    return links[LINKS * np.int64(row) + OWNER] < links[LINKS * np.int64(other) + OWNER]
-
-
-@njit(cache=True, error_model="numpy", forceinline=True)
-def is_before(due, row, place, q):
-    """Return whether a row, whose first spike arrives at ``due``, comes before the one at a place of the heap."""
-    if due == q.due[place]:
-        return precedes(row, q.heap[place], q.axons, q.links)
-    return due < q.due[place]
-
-
-@njit(cache=True, error_model="numpy", forceinline=True)
-def sooner(a, b, q):
-    """Return which of two places of the heap comes first."""
-    if q.due[a] == q.due[b]:
-        return b if precedes(q.heap[b], q.heap[a], q.axons, q.links) else a
-    # Without a branch: nobody could predict it.
-    return b if q.due[b] < q.due[a] else a
+def append(spike, row, q):
+    """Append a spike to the list of a row."""
+    last = q.links[LINKS * row + TAIL]
+    q.following[spike] = spike
+    if last >= 0:
+        q.following[spike], q.following[last] = q.following[last], spike
+    q.links[LINKS * row + TAIL] = spike
 
 
 @njit(cache=True, error_model="numpy")
-def settle(row, place, n, window, q):
-    """Move a row from a place of the heap to the one it belongs to.
-
-    Each place has eight below it; those below them are fetched from memory while the eight are compared.
-    """
-    heap, due, links = q.heap, q.due, q.links
-    own = q.axons[AXON * row + DUE_W] * window + q.axons[AXON * row + DUE_OFF]
-    while place > 0:
-        other = (place - 1) >> 3
-        if not is_before(own, row, other, q):
-            break
-        heap[place], due[place] = heap[other], due[other]
-        links[LINKS * np.int64(heap[place]) + PLACE] = place
-        place = other
-    while True:
-        first = 8 * place + 1
-        if first >= n:
-            break
-        below = 8 * first + 1
-        if below < n:
-            for child in range(8):
-                fetch_line(due, below + 8 * child)
-        if first + 7 < n:
-            a, b = sooner(first, first + 1, q), sooner(first + 2, first + 3, q)
-            c, d = sooner(first + 4, first + 5, q), sooner(first + 6, first + 7, q)
-            best = sooner(sooner(a, b, q), sooner(c, d, q), q)
-        else:
-            best = first
-            for child in range(first + 1, n):
-                best = sooner(best, child, q)
-        if is_before(own, row, best, q):
-            break
-        heap[place], due[place] = heap[best], due[best]
-        links[LINKS * np.int64(heap[place]) + PLACE] = place
-        place = best
-    heap[place], due[place] = row, own
-    links[LINKS * row + PLACE] = place
+def put_down(row, pathway, window_now, q, c):
+    """Put down when the first spike of a row arrives, in the ring or with what is near."""
+    r = AXON * row
+    if q.axons[r + DUE_W] - window_now >= FARTHEST:
+        return
+    w, off = np.int64(q.axons[r + DUE_W]), q.axons[r + DUE_OFF]
+    code = (pathway << PATHWAY) + (np.int64(q.links[LINKS * row + OWNER]) - q.bases[pathway])
+    base = window_now + (c.control[OPEN] != 0)
+    if w < base:
+        c.control[NEAR_FRONTS] += 1
+        approach(off, code, IS_FRONT, c)
+    else:
+        put(c.fronts, w, off, code, base)
 
 
 # Printed for each network.
@@ -242,12 +227,14 @@ def gone(row, pathway, i, w, off, window, memory):
 def aim_front(row, pathway, i, w, off, window, memory):
     """Set when the first spike of a row's axon arrives: not before (w, off)."""
     q = queues(memory)
-    axons, spikes = q.axons, q.spikes
-    r, s = AXON * row, SPIKE * np.int64(q.links[LINKS * row + HEAD])
-    start_w, start_off, rest = spikes[s + LEFT_W], spikes[s + LEFT_OFF], spikes[s + REACH]
-    if start_w < axons[r + SINCE_W] or (start_w == axons[r + SINCE_W] and start_off < axons[r + SINCE_OFF]):
-        start_w, start_off = axons[r + SINCE_W], axons[r + SINCE_OFF]
-        rest = spikes[s + START] + rest - axons[r + DISTANCE]
+    axons, spikes, r = q.axons, q.spikes, AXON * row
+    start_w, start_off = axons[r + SINCE_W], axons[r + SINCE_OFF]
+    rest = axons[r + FIRST] - axons[r + DISTANCE]
+    if axons[r + FIRST] < 0.0:
+        s = SPIKE * np.int64(q.following[q.links[LINKS * row + TAIL]])
+        rest = spikes[s + START] + spikes[s + REACH] - axons[r + DISTANCE]
+        if spikes[s + LEFT_W] > start_w or (spikes[s + LEFT_W] == start_w and spikes[s + LEFT_OFF] >= start_off):
+            start_w, start_off, rest = spikes[s + LEFT_W], spikes[s + LEFT_OFF], spikes[s + REACH]
     if is_moving(pathway):
         q.aside[ASIDE * row + IS_UNSURE] = 0.0
     if rest <= 0.0:
@@ -266,6 +253,37 @@ def aim_front(row, pathway, i, w, off, window, memory):
         axons[r + DUE_W], axons[r + DUE_OFF] = w, off
 
 
+def announce_all(memory):
+    """Put down anew when the first spikes of all rows arrive."""
+    q, c = queues(memory), agenda_of(memory)
+    w, n = c.control[WINDOW], c.control[NEAR]
+    c.control[NEAR] = c.control[NEAR_FRONTS] = 0
+    for k in range(n):
+        if c.near_flight[k] != IS_FRONT:
+            approach(c.near_when[k], c.near_what[k], c.near_flight[k], c)
+    for bucket in range(BUCKETS):
+        while c.fronts.filled[bucket] > 0:
+            chunk = c.fronts.tails[bucket]
+            c.fronts.spare[c.fronts.left[0]] = chunk
+            c.fronts.left[0] += 1
+            c.fronts.tails[bucket] = c.fronts.before[chunk]
+            c.fronts.filled[bucket] = (c.fronts.filled[bucket] - 1) // CHUNK * CHUNK
+    for row in range(q.control[HIGHEST]):
+        if q.links[LINKS * row + OWNER] >= 0:
+            number, _, _ = axon_of(np.int64(q.links[LINKS * row + OWNER]), memory)
+            put_down(row, number, w, q, c)
+
+
+def announce(row, pathway, memory):
+    """Put down when the first spike of a row arrives; where there is no room for it, what is out of date makes some."""
+    q, c = queues(memory), agenda_of(memory)
+    w = c.control[WINDOW]
+    if c.fronts.left[0] > 0 and c.control[NEAR_FRONTS] < c.control[MOST_NEAR_FRONTS]:
+        put_down(row, pathway, w, q, c)
+        return
+    announce_all(memory)
+
+
 def check_velocity(v, pathway, i, control):
     """Note a velocity that is none."""
     if not (0.0 <= v < np.inf):
@@ -277,29 +295,27 @@ def depart(a, pathway, i, w, off, window, length, memory):
     q = queues(memory)
     if not (0.0 <= length < np.inf):
         q.control[WRONG], q.control[WHO] = pathway + 1, i
-    q.control[SPARE] -= 1
-    spike = q.spare[q.control[SPARE]]
-    s = SPIKE * np.int64(spike)
-    q.spikes[s + LEFT_W], q.spikes[s + LEFT_OFF], q.spikes[s + START], q.spikes[s + REACH] = w, off, 0.0, length
-    q.following[spike] = -1
     row = np.int64(q.slots[a])
     if row >= 0:
+        q.control[SPARE] -= 1
+        spike = q.spare[q.control[SPARE]]
+        s = SPIKE * np.int64(spike)
+        q.spikes[s + LEFT_W], q.spikes[s + LEFT_OFF], q.spikes[s + REACH] = w, off, length
         q.spikes[s + START] = q.axons[AXON * row + DISTANCE] + gone(row, pathway, i, w, off, window, memory)
-        q.following[q.links[LINKS * row + TAIL]] = spike
-        q.links[LINKS * row + TAIL] = spike
+        append(spike, row, q)
         return
-    n = q.control[FRONTS]
-    row = np.int64(q.heap[n])
+    row = np.int64(q.free_rows[q.control[FRONTS]])
+    q.control[FRONTS] += 1
+    q.control[HIGHEST] = max(q.control[HIGHEST], row + 1)
     r = AXON * row
     q.slots[a] = row
-    q.links[LINKS * row + HEAD] = q.links[LINKS * row + TAIL] = spike
-    q.links[LINKS * row + OWNER] = a
+    q.links[LINKS * row + OWNER], q.links[LINKS * row + TAIL] = a, -1
     v = velocity(pathway, i, w * window + off, memory)
     check_velocity(v, pathway, i, q.control)
     q.axons[r + SINCE_W], q.axons[r + SINCE_OFF], q.axons[r + DISTANCE], q.axons[r + VELOCITY] = w, off, 0.0, v
+    q.axons[r + FIRST] = length
     aim_front(row, pathway, i, w, off, window, memory)
-    q.control[FRONTS] = n + 1
-    settle(row, n, n + 1, window, q)
+    announce(row, pathway, memory)
 
 
 def before_change(a, pathway, i, w, off, window, memory):
@@ -333,104 +349,75 @@ def after_change(a, pathway, i, w, off, window, memory):
             return
         axons[r + DISTANCE] += gone(row, pathway, i, w, off, window, memory)
     axons[r + SINCE_W], axons[r + SINCE_OFF], axons[r + VELOCITY] = w, off, v
+    due_w, due_off = axons[r + DUE_W], axons[r + DUE_OFF]
     aim_front(row, pathway, i, w, off, window, memory)
-    settle(row, np.int64(q.links[LINKS * row + PLACE]), q.control[FRONTS], window, q)
+    if axons[r + DUE_W] != due_w or axons[r + DUE_OFF] != due_off:
+        announce(row, pathway, memory)
 
 
 def before_changes(w, off, window, memory):
     """Do that for all axons with spikes."""
     q = queues(memory)
-    for k in range(q.control[FRONTS]):
-        a = np.int64(q.links[LINKS * np.int64(q.heap[k]) + OWNER])
-        pathway, _, i = axon_of(a, memory)
-        before_change(a, pathway, i, w, off, window, memory)
+    for row in range(q.control[HIGHEST]):
+        a = np.int64(q.links[LINKS * row + OWNER])
+        if a >= 0:
+            pathway, _, i = axon_of(a, memory)
+            before_change(a, pathway, i, w, off, window, memory)
 
 
 def after_changes(w, off, window, memory):
     """Do that for all axons with spikes."""
     q = queues(memory)
-    rows = q.heap[: q.control[FRONTS]].copy()
-    for row in rows:
-        a = np.int64(q.links[LINKS * np.int64(row) + OWNER])
-        pathway, _, i = axon_of(a, memory)
-        after_change(a, pathway, i, w, off, window, memory)
+    for row in range(q.control[HIGHEST]):
+        a = np.int64(q.links[LINKS * row + OWNER])
+        if a >= 0:
+            pathway, _, i = axon_of(a, memory)
+            after_change(a, pathway, i, w, off, window, memory)
 
 
-def next_front(memory):
-    """Return when the next front arrives."""
+def arrive(what, w, off, window, memory):
+    """Take the spike that arrives from its axon; return whether there is one."""
     q = queues(memory)
-    if q.control[FRONTS] == 0:
-        return NEVER, np.inf
-    r = AXON * np.int64(q.heap[0])
-    return np.int64(q.axons[r + DUE_W]), q.axons[r + DUE_OFF]
-
-
-def front_at(w, off, window, memory):
-    """Return a pathway and a place of it that a front reaches at a time; the pathway is below 0 if there is none."""
-    q = queues(memory)
-    while q.control[FRONTS]:
-        row = np.int64(q.heap[0])
-        r, a = AXON * row, np.int64(q.links[LINKS * row + OWNER])
-        if q.axons[r + DUE_W] != w or q.axons[r + DUE_OFF] != off:
-            break
-        pathway, k, i = axon_of(a, memory)
-        if not is_moving(pathway) or q.aside[ASIDE * row + IS_UNSURE] == 0.0:
-            return pathway, k
+    pathway = what >> PATHWAY
+    a = q.bases[pathway] + (what & PLACES)
+    row = np.int64(q.slots[a])
+    if row < 0 or q.axons[AXON * row + DUE_W] != w or q.axons[AXON * row + DUE_OFF] != off:
+        return False
+    _, _, i = axon_of(a, memory)
+    r, own = AXON * row, LINKS * row
+    if is_moving(pathway) and q.aside[ASIDE * row + IS_UNSURE] > 0.0:
         before_change(a, pathway, i, w, off, window, memory)
-        q.axons[r + SINCE_W], q.axons[r + SINCE_OFF], q.axons[r + DISTANCE] = (
-            w,
-            off,
-            q.aside[ASIDE * row + DISTANCE_NOW],
-        )
+        q.axons[r + SINCE_W], q.axons[r + SINCE_OFF] = w, off
+        q.axons[r + DISTANCE] = q.aside[ASIDE * row + DISTANCE_NOW]
         aim_front(row, pathway, i, w, off, window, memory)
         if q.aside[ASIDE * row + IS_UNSURE] > 0.0 and q.axons[r + DUE_W] == w and q.axons[r + DUE_OFF] == off:
             q.control[WRONG], q.control[WHO] = pathway + 1, i
             q.axons[r + DUE_W] = np.float64(NEVER)
-        settle(row, 0, q.control[FRONTS], window, q)
-    return np.int64(-1), np.int64(0)
-
-
-def arrive(w, off, window, memory):
-    """Take the spike that arrives next from its axon."""
-    q = queues(memory)
-    row = np.int64(q.heap[0])
-    a, spike = np.int64(q.links[LINKS * row + OWNER]), q.links[LINKS * row + HEAD]
-    q.spare[q.control[SPARE]] = spike
-    q.control[SPARE] += 1
-    q.links[LINKS * row + HEAD] = q.following[spike]
-    if q.links[LINKS * row + HEAD] >= 0:
-        pathway, _, i = axon_of(a, memory)
+        announce(row, pathway, memory)
+        return False
+    last = q.links[own + TAIL]
+    if q.axons[r + FIRST] >= 0.0:
+        q.axons[r + FIRST] = -1.0
+    else:
+        spike = q.following[last]
+        q.spare[q.control[SPARE]] = spike
+        q.control[SPARE] += 1
+        q.following[last] = q.following[spike]
+        if spike == last:
+            q.links[own + TAIL] = last = np.int32(-1)
+    if last >= 0:
         aim_front(row, pathway, i, w, off, window, memory)
-        settle(row, 0, q.control[FRONTS], window, q)
-        return
-    q.slots[a] = -1
-    n = q.control[FRONTS] - 1
-    q.control[FRONTS] = n
-    last = np.int64(q.heap[n])
-    q.heap[n] = row
-    if n > 0:
-        settle(last, 0, n, window, q)
-
-
-def foresee(memory):
-    """Begin to fetch what the next arrivals need; return the pathway and place of the very next, or -1."""
-    q = queues(memory)
-    n = q.control[FRONTS]
-    if n == 0:
-        return np.int64(-1), np.int64(0)
-    for place in range(1, min(n, 9)):
-        fetch_line(q.axons, AXON * np.int64(q.heap[place]))
-    first = LINKS * np.int64(q.heap[0])
-    a = np.int64(q.links[first + OWNER])
-    fetch_line(q.spikes, SPIKE * np.int64(q.links[first + HEAD]))
-    fetch_line(q.slots, a)
-    pathway, k, _ = axon_of(a, memory)
-    return pathway, k
+        announce(row, pathway, memory)
+        return True
+    q.slots[a], q.links[own + OWNER] = -1, -1
+    q.control[FRONTS] -= 1
+    q.free_rows[q.control[FRONTS]] = row
+    return True
 
 
 #: In the order in which they call each other; the first three are there for velocities that move by themselves.
 MOVING = (stretch, travelled, reach)
 FUNCTIONS = (
-    *(gone, aim_front, check_velocity, depart, before_change, after_change, before_changes, after_changes),
-    *(next_front, front_at, arrive, foresee),
+    *(gone, aim_front, announce_all, announce, check_velocity, depart, before_change, after_change),
+    *(before_changes, after_changes, arrive),
 )

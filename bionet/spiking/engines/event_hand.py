@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 import bionet.spiking.engines.event_loop as loop
 import bionet.spiking.engines.event_queues as queues
 from bionet.spiking.axons import Axons
+from bionet.spiking.engines.event_arrivals import expect_all
 from bionet.spiking.engines.event_batches import LOT
-from bionet.spiking.engines.event_flights import Flights, Fronts
+from bionet.spiking.engines.event_flights import Arrivals, Fronts
 from bionet.spiking.engines.event_memory import Time, apart
 from bionet.spiking.engines.event_monitors import Recording
-from bionet.spiking.engines.event_rows import Rows
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import Place
 from bionet.spiking.program import RecordEvents, RecordRate
@@ -49,9 +49,12 @@ class Hand:
         self.accuracy_so_far = apart(2)
         # The first unit, plus one, whose hazard may fall below 0, and the window.
         self.negative = apart(2, np.int64)
-        self.under_way = Flights(self.control, engine.most_departures)
-        self.leaving = Rows(self.control, [axons[number].starts for number in engine.network.changing])
         sizes = [int(each.starts[-1]) if k in fronts else 0 for k, each in enumerate(axons)]
+        # Spikes whose delays change leave synapse by synapse.
+        most = engine.most_departures + sum(int(axons[number].starts[-1]) for number in engine.network.changing)
+        by_row = np.array([engine.text.is_by_row(number) for number in range(len(axons))], np.bool_)
+        is_front = np.array([number in fronts for number in range(len(axons))], np.bool_)
+        self.arrivals = Arrivals(self.control, most, by_row, is_front, sum(sizes))
         self.fronts = Fronts(self.control, self.accuracy_so_far, sizes)
         self.emission_windows, self.emission_offsets = np.empty(0, np.int64), np.empty(0)
         self.emission_units, self.emission_kinds = np.empty(0, np.int32), np.empty(0, np.int32)
@@ -103,7 +106,9 @@ class Hand:
         self.table = np.array([address(each) for each in self.held] or [0], np.int64)
         self.sizes = np.array([each.size for each in self.held] or [0], np.int64)
         held = (self.table, self.sizes, engine.program.floats, engine.program.integers, engine.keys)
-        self.words = np.array([*map(address, held), 0, address(engine.calls), address(engine.first)], np.int64)
+        self.under_way = self.arrivals.table()
+        last = (engine.calls, engine.first, self.under_way)
+        self.words = np.array([*map(address, held), 0, *map(address, last)], np.int64)
         self.words.view(np.float64)[5] = engine.length
         self.memory = address(self.words)
 
@@ -118,8 +123,6 @@ class Hand:
                 return self.negative
             case "fronts":
                 return getattr(self.fronts, part)
-            case "rows_leaving":
-                return getattr(self.leaving, part)
             case "bounds" if number:
                 return self.axons[number - 1].bounds
             case "axons":
@@ -134,6 +137,17 @@ class Hand:
                 return self.recording.buffers[number, part]
         return self.engine.common(place)
 
+    def recall(self, names: list[str], start: int) -> None:
+        """Put what was under way in an earlier run on its way again; this one begins in a window."""
+        engine = self.engine
+        self.control[queues.WINDOW] = start
+        found = self.arrivals.recall(engine.left.arrivals, engine.axons, self.axons, names)
+        self.fronts.recall(engine.left.fronts, self.axons, names)
+        self.bind()
+        expect_all(*found, self.memory)
+        if engine.network.fronts:
+            engine.module.announce_all(self.memory)
+
     def look_at_all(self, time: Time) -> None:
         """Forget when neurons were to be looked at, and look at all of them."""
         engine, own = self.engine, slice(self.low, self.high)
@@ -145,8 +159,8 @@ class Hand:
             engine.following[own], engine.preceding[own] = numbers + 1, numbers - 1
             engine.following[self.high - 1] = engine.preceding[self.low] = -1
             self.heads[time.window % queues.BUCKETS] = self.low
-        self.control[queues.WINDOW], self.control[queues.OPEN], self.control[queues.CROSSINGS] = time.window, 0, 0
-        self.control[queues.PIECE] = time.window
+        self.control[queues.LOOKED] = self.control[queues.CROSSINGS] = 0
+        self.control[queues.WINDOW] = self.control[queues.PIECE] = time.window
 
     def take_emissions(self) -> None:
         """Take what is this thread's of the events from outside."""
@@ -167,15 +181,14 @@ class Hand:
 
     def state(self) -> tuple[NDArray, NDArray]:
         """Return the addresses and sizes of the arrays that the loop takes."""
-        owners = (self.under_way, self, self.engine)
+        owners = (self, self.engine)
         arrays = [next(getattr(each, name) for each in owners if hasattr(each, name)) for name in loop.STATE]
         return np.array([address(each) for each in arrays]), np.array([each.size for each in arrays])
 
     def make_room(self, arriving: int = 0) -> None:
         """Make room for what an instant may bring, and for so many spikes of others."""
-        self.under_way.make_room(self.under_way.most + arriving)
+        self.arrivals.make_room(int(self.control[queues.DEPARTURES]) + arriving)
         self.fronts.make_room(int(self.control[queues.SETTING_OUT]))
-        self.leaving.make_room(int(self.control[queues.ROWS_LEAVING]))
         if len(self.told_units) and self.control[queues.TOLD] > self.control[queues.MOST_TOLD]:
             self.told_units, self.told_offsets = _doubled(self.told_units), _doubled(self.told_offsets)
             self.control[queues.MOST_TOLD] = len(self.told_units) // 2 - (self.high - self.low)

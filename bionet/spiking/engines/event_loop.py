@@ -17,6 +17,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from bionet.spiking.engines.event_arrivals import (
+    ALONE,
+    BUCKETS,
+    CHUNK,
+    ONE_ROUND,
+    PATHWAY,
+    PLACES,
+    agenda_of,
+    next_at,
+    put,
+    sort_agenda,
+    take_nearest,
+)
 from bionet.spiking.engines.event_calls import (
     MEMORY,
     advance,
@@ -24,42 +37,46 @@ from bionet.spiking.engines.event_calls import (
     deliver,
     fetch,
     fire,
-    foresee,
-    front_at,
     inject,
     launch,
-    next_front,
     onward,
     reset,
     search,
     silences,
+    unfold,
 )
 from bionet.spiking.engines.event_queues import (
-    BUCKETS,
+    ARRIVALS,
+    ARRIVED,
+    CHAIN,
+    CHAINED,
+    CLOSED,
     CROSSINGS,
     DRAW,
     EMISSION,
-    FLIGHTS,
-    FREE,
-    FRONTS,
     INSTANT,
     KEEPS_ALL,
     LIMIT,
+    LOOKED,
+    NEAR,
+    NEAR_FRONTS,
     NEVER,
     NOW,
     OPEN,
+    READY,
+    RECORDS,
     STATUS,
+    TAKING_FRONTS,
     TOLD,
     TOLD_AT,
+    UNFOLDING,
     WHO,
     WINDOW,
     WRONG,
-    aim,
     ascending,
+    await_crossing,
     link,
-    put,
     room,
-    sift_down,
     take,
     unlink,
 )
@@ -69,8 +86,8 @@ inf = np.inf
 
 #: The engine's arrays, as ``run`` takes them.
 STATE = (
-    *("control", "heap", "free", "flights", "offsets", "crossings", "at", "place_of", "due", "heads", "following"),
-    *("preceding", "fired", "seen", "firing", "touched", "quiet", "wanted"),
+    *("control", "crossings", "at", "place_of", "due", "heads", "following", "preceding", "fired", "seen", "firing"),
+    *("touched", "quiet", "wanted"),
     *("emission_windows", "emission_offsets", "emission_units", "emission_kinds", "told_units", "told_offsets"),
 )
 #: Why the loop came back; ``FULL`` is said by several threads between two windows.
@@ -80,6 +97,8 @@ MOST_GENERATIONS = 1000
 HAS_FRONTS = False
 #: From so many neurons at one instant on it pays to treat them together.
 MANY = 4
+#: So many arrivals ahead, memory is fetched that they need; twice as many, what says where that is.
+FORESIGHT = 8
 
 
 def window_in(ahead, w):
@@ -105,7 +124,7 @@ def schedule(u, w, memory, control, crossings, at, place_of, wanted, due, heads,
     if is_now and next_look == NOW:
         return True
     if off < inf:
-        put(u, off, control, crossings, at, place_of)
+        await_crossing(u, off, control, crossings, at, place_of)
     else:
         postpone(u, next_look, w, wanted, due, heads, following, preceding)
     return False
@@ -117,29 +136,32 @@ def run(memory, addresses, sizes, until):
     The engine's arrays come as addresses and sizes, in the order of ``STATE``: to views of them nobody counts
     references, which would take longer than all the rest.
     """
-    control = view(addresses[0], sizes[0], np.int64)
-    heap, free = view(addresses[1], sizes[1], np.int32), view(addresses[2], sizes[2], np.int32)
-    flights, offsets = view(addresses[3], sizes[3], np.int64), view(addresses[4], sizes[4], np.float64)
-    crossings, at = view(addresses[5], sizes[5], np.int32), view(addresses[6], sizes[6], np.float64)
-    place_of, due = view(addresses[7], sizes[7], np.int32), view(addresses[8], sizes[8], np.int64)
-    heads, following = view(addresses[9], sizes[9], np.int32), view(addresses[10], sizes[10], np.int32)
-    preceding, fired = view(addresses[11], sizes[11], np.int32), view(addresses[12], sizes[12], np.int64)
-    seen, firing = view(addresses[13], sizes[13], np.bool_), view(addresses[14], sizes[14], np.int32)
-    touched, quiet = view(addresses[15], sizes[15], np.int32), view(addresses[16], sizes[16], np.float64)
-    wanted = view(addresses[17], sizes[17], np.int64)
-    emission_windows = view(addresses[18], sizes[18], np.int64)
-    emission_offsets = view(addresses[19], sizes[19], np.float64)
-    emission_units = view(addresses[20], sizes[20], np.int32)
-    emission_kinds = view(addresses[21], sizes[21], np.int32)
-    told_units, told_offsets = view(addresses[22], sizes[22], np.int32), view(addresses[23], sizes[23], np.float64)
+    control, crossings = view(addresses[0], sizes[0], np.int64), view(addresses[1], sizes[1], np.int32)
+    at, place_of = view(addresses[2], sizes[2], np.float64), view(addresses[3], sizes[3], np.int32)
+    due, heads = view(addresses[4], sizes[4], np.int64), view(addresses[5], sizes[5], np.int32)
+    following, preceding = view(addresses[6], sizes[6], np.int32), view(addresses[7], sizes[7], np.int32)
+    fired, seen = view(addresses[8], sizes[8], np.int64), view(addresses[9], sizes[9], np.bool_)
+    firing, touched = view(addresses[10], sizes[10], np.int32), view(addresses[11], sizes[11], np.int32)
+    quiet, wanted = view(addresses[12], sizes[12], np.float64), view(addresses[13], sizes[13], np.int64)
+    emission_windows = view(addresses[14], sizes[14], np.int64)
+    emission_offsets = view(addresses[15], sizes[15], np.float64)
+    emission_units, emission_kinds = view(addresses[16], sizes[16], np.int32), view(addresses[17], sizes[17], np.int32)
+    told_units, told_offsets = view(addresses[18], sizes[18], np.int32), view(addresses[19], sizes[19], np.float64)
     window = view(memory, MEMORY, np.float64)[5]
     last_w, last_off, inclusive = np.int64(until[0]), until[1], until[2] > 0
     n_emissions = emission_windows.size
+    c = agenda_of(memory)
     w = control[WINDOW]
     steps = 0
     while True:
-        if not control[OPEN]:
-            control[OPEN] = 1
+        if w == last_w and last_off == 0.0 and not inclusive:
+            control[STATUS] = DONE
+            break
+        if control[OPEN] != READY and not open_window(w, window, memory, c):
+            control[STATUS] = ROOM
+            break
+        if not control[LOOKED]:
+            control[LOOKED] = 1
             u = heads[w % BUCKETS]
             heads[w % BUCKETS] = -1
             while u >= 0:
@@ -155,18 +177,13 @@ def run(memory, addresses, sizes, until):
         off = inf
         if control[CROSSINGS]:
             off = at[crossings[0]]
-        if control[FLIGHTS]:
-            slot = heap[0]
-            if flights[5 * slot + 0] == w and offsets[2 * slot + 0] < off:
-                off = offsets[2 * slot + 0]
-        front_w, front_off = NEVER, inf
-        if HAS_FRONTS and control[FRONTS]:
-            front_w, front_off = next_front(memory)
-        if front_w == w and front_off < off:
-            off = front_off
+        if control[ARRIVED] < control[ARRIVALS]:
+            off = min(off, c.when[control[ARRIVED]])
+        if control[NEAR]:
+            off = min(off, c.near_when[0])
         e = control[EMISSION]
-        if e < n_emissions and emission_windows[e] == w and emission_offsets[e] < off:
-            off = emission_offsets[e]
+        if e < n_emissions and emission_windows[e] == w:
+            off = min(off, emission_offsets[e])
         if w == last_w and (off > last_off or (off == last_off and not inclusive)):
             control[STATUS] = DONE
             break
@@ -175,23 +192,23 @@ def run(memory, addresses, sizes, until):
             control[STATUS] = ENOUGH
             break
         if off == inf:
-            following_w = min(last_w, w + BUCKETS - 1, front_w)
-            if control[FLIGHTS]:
-                following_w = min(following_w, flights[5 * heap[0] + 0])
+            following_w = min(last_w, w + BUCKETS - 1)
             if e < n_emissions:
                 following_w = min(following_w, emission_windows[e])
             w += 1
-            while w < following_w and heads[w % BUCKETS] < 0:
+            while w < following_w and heads[w % BUCKETS] < 0 and c.ring.filled[w % BUCKETS] == 0:
+                if HAS_FRONTS and c.fronts.filled[w % BUCKETS]:
+                    break
                 w += 1
-            control[WINDOW], control[OPEN] = w, 0
+            control[WINDOW], control[OPEN], control[LOOKED] = w, CLOSED, 0
             continue
-        if not room(control, free):
+        if not room(control):
             control[STATUS] = ROOM
             break
         status = instant(
-            w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, wanted, due, heads,
-            following, preceding, fired, seen, firing, touched, quiet, emission_windows, emission_offsets,
-            emission_units, emission_kinds, told_units, told_offsets,
+            w, off, window, memory, c, control, crossings, at, place_of, wanted, due, heads, following, preceding,
+            fired, seen, firing, touched, quiet, emission_windows, emission_offsets, emission_units, emission_kinds,
+            told_units, told_offsets,
         )  # fmt: skip
         if control[WRONG]:
             status = NO_DELAY
@@ -200,10 +217,65 @@ def run(memory, addresses, sizes, until):
             break
 
 
+def open_window(w, window, memory, c):
+    """Put all that arrives in a window on the agenda; return whether there was room, to be called again with more."""
+    control = c.control
+    if control[OPEN] == CLOSED:
+        control[ARRIVED] = control[ARRIVALS] = 0
+        take_list(w, c.ring, control)
+        control[OPEN] = UNFOLDING
+    if control[OPEN] == UNFOLDING:
+        if not take_out(w, c.ring, 1, window, memory, c):
+            return False
+        if HAS_FRONTS:
+            take_list(w, c.fronts, control)
+        control[OPEN] = TAKING_FRONTS
+    if HAS_FRONTS and not take_out(w, c.fronts, 0, window, memory, c):
+        return False
+    sort_agenda(control[ARRIVALS], window, c)
+    control[OPEN] = READY
+    return True
+
+
+def take_list(w, ring, control):
+    """Take the list of a window out of a ring."""
+    bucket = w % BUCKETS
+    control[CHAIN], control[CHAINED] = ring.tails[bucket], (ring.filled[bucket] - 1) % CHUNK + 1
+    ring.tails[bucket], ring.filled[bucket] = -1, 0
+
+
+def take_out(w, ring, counted, window, memory, c):
+    """Put what the list says on the agenda; return whether there was room. Records are counted, or not: 1 or 0."""
+    control = c.control
+    n, chunk, left = control[ARRIVALS], control[CHAIN], control[CHAINED]
+    while chunk >= 0:
+        at = CHUNK * chunk + left - 1
+        what = ring.what[at]
+        flight = -1 - what
+        if n + (c.flights[4 * flight + 2] - c.flights[4 * flight + 1] if flight >= 0 else 1) > c.when.size:
+            break
+        control[RECORDS] += counted
+        if flight >= 0:
+            n = unfold(flight, n, w, window, memory)
+        elif what >= ONE_ROUND:
+            control[RECORDS] -= counted
+            put(ring, w + what // ONE_ROUND * BUCKETS, ring.when[at], what % ONE_ROUND, w + 1)
+        else:
+            c.when[n], c.what[n] = ring.when[at], what
+            n += 1
+        left -= 1
+        if left == 0:
+            ring.spare[ring.left[0]] = chunk
+            ring.left[0] += 1
+            chunk, left = np.int64(ring.before[chunk]), CHUNK
+    control[ARRIVALS], control[CHAIN], control[CHAINED] = n, chunk, left
+    return chunk < 0
+
+
 def instant(
-    w, off, window, memory, control, heap, free, flights, offsets, crossings, at, place_of, wanted, due, heads,
-    following, preceding, fired, seen, firing, touched, quiet, emission_windows, emission_offsets, emission_units,
-    emission_kinds, told_units, told_offsets,
+    w, off, window, memory, c, control, crossings, at, place_of, wanted, due, heads, following, preceding, fired, seen,
+    firing, touched, quiet, emission_windows, emission_offsets, emission_units, emission_kinds, told_units,
+    told_offsets,
 ):  # fmt: skip
     """Do all that happens at one time."""
     now = np.float64(w) * window + off
@@ -236,43 +308,26 @@ def instant(
             control[DRAW] += 1
             if u < n_units or control[KEEPS_ALL]:
                 fire(u, w, off, now, control, memory)
-            launch(u, w, off, window, memory, control, heap, free, flights, offsets)
+            launch(u, w, off, window, memory)
             if u < n_units and told_units.size:
                 told_units[control[TOLD_AT] + control[TOLD]], told_offsets[control[TOLD_AT] + control[TOLD]] = u, off
                 control[TOLD] += 1
         n_touched = 0
         while True:
-            pathway, k = -1, 0
-            if HAS_FRONTS and control[FRONTS]:
-                pathway, k = front_at(w, off, window, memory)
-            stop, is_front = k + 1, pathway >= 0
-            if control[FLIGHTS]:
-                slot = heap[0]
-                is_now = flights[5 * slot + 0] == w and offsets[2 * slot + 0] == off
-                if is_now and not (is_front and pathway < flights[5 * slot + 1]):
-                    is_front = False
-                    pathway, k = flights[5 * slot + 1], flights[5 * slot + 2]
-            if pathway < 0:
+            what = next_at(off, c)
+            if what < 0:
                 break
-            if is_front:
-                arrive(w, off, window, memory)
-                after, place = foresee(memory)
-                if after >= 0:
-                    fetch(after, place, seen, place_of, due, wanted, memory)
+            take_next(what, off, window, seen, place_of, due, wanted, memory, c)
+            pathway, k = what >> PATHWAY, what & PLACES
+            stop = k + 1
+            if HAS_FRONTS and c.is_front[pathway]:
+                if not arrive(what, w, off, window, memory):
+                    continue
             else:
-                stop, delay = onward(pathway, slot, flights, memory)
-                if delay >= 0.0:
-                    aim(slot, delay, window, flights, offsets)
-                else:
-                    free[control[FREE]] = slot
-                    control[FREE] += 1
-                    control[FLIGHTS] -= 1
-                    heap[0] = heap[control[FLIGHTS]]
-                if control[FLIGHTS] > 1:
-                    sift_down(heap, control[FLIGHTS], flights, offsets)
-                if control[FLIGHTS]:
-                    after = 5 * heap[0]
-                    fetch(flights[after + 1], flights[after + 2], seen, place_of, due, wanted, memory)
+                while next_at(off, c) == what + 1:
+                    what += 1
+                    stop += 1
+                    take_next(what, off, window, seen, place_of, due, wanted, memory, c)
             control[DRAW] += 1
             n_touched = deliver(pathway, k, stop, w, off, now, control[DRAW], touched, n_touched, seen, memory)
         if generation == 0:
@@ -317,5 +372,29 @@ def instant(
             return ENDLESS
 
 
+def take_next(what, off, window, seen, place_of, due, wanted, memory, c):
+    """Take the arrival that is next, and begin to fetch what one of those after it needs."""
+    control = c.control
+    k = control[ARRIVED]
+    if k < control[ARRIVALS] and c.when[k] == off and c.what[k] == what:
+        control[ARRIVED] = k + 1
+        if k + FORESIGHT < control[ARRIVALS]:
+            soon, later = c.what[k + FORESIGHT], c.what[min(k + 2 * FORESIGHT, control[ARRIVALS] - 1)]
+            if later >> PATHWAY != soon >> PATHWAY:
+                later = soon
+            fetch(soon >> PATHWAY, soon & PLACES, later & PLACES, seen, place_of, due, wanted, memory)
+        return
+    flight = take_nearest(c)
+    if flight >= 0:
+        onward(flight, window, memory)
+    elif flight == ALONE:
+        control[RECORDS] += 1
+    else:
+        control[NEAR_FRONTS] -= 1
+
+
 #: In the order in which they call each other.
-FUNCTIONS = (window_in, postpone, schedule, instant, run)
+FUNCTIONS = (
+    *(window_in, postpone, schedule, take_list, take_out, open_window),
+    *(take_next, instant, run),
+)

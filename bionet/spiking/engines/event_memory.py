@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import bionet.spiking.program as p
+from bionet.errors import BionetError
 from bionet.spiking.emissions import Processes
 
 
@@ -58,7 +59,7 @@ class Memory:
     paused_at: float = -1.0
     rows: dict[str, NDArray] = field(default_factory=dict)
     published: dict[str, NDArray] = field(default_factory=dict)
-    flights: dict[str, list[tuple[int, float, int, float, NDArray, NDArray]]] = field(default_factory=dict)
+    arrivals: dict[str, tuple[NDArray, NDArray, NDArray]] = field(default_factory=dict)
     fronts: dict[str, tuple[NDArray, NDArray, NDArray, NDArray]] = field(default_factory=dict)
     emissions: dict[str, Any] = field(default_factory=dict)
     hazards: dict[str, int] = field(default_factory=dict)
@@ -71,7 +72,19 @@ class Memory:
 
     @classmethod
     def of_plain(cls, state: Mapping[str, Any]) -> Memory:
-        """Return what `plain` was made of."""
+        """Return what `plain` was made of.
+
+        Raises
+        ------
+        BionetError
+            If another version of bionet has stored it, which kept something else.
+        """
+        unknown = sorted({*state} - {each.name for each in fields(cls)})
+        if unknown:
+            raise BionetError(
+                f"a stored state: got {unknown[0]!r} from an earlier run, which this version of bionet does not know; "
+                "run the network up to there again and store it anew"
+            )
         found: dict[str, Any] = copy.deepcopy(dict(state))
         found["emissions"] = {name: Processes(**each) for name, each in found.get("emissions", {}).items()}
         return cls(**found)

@@ -19,7 +19,7 @@ from bionet.spiking.continuous import Continuous
 from bionet.spiking.engines.event_calls import ARRAYS, MEMORY, SIGNATURES
 from bionet.spiking.engines.text import Text
 
-_CALLED_FROM_PYTHON = ("sample", "move", "show", "regular", "before_changes", "after_changes", "rates")
+_CALLED_FROM_PYTHON = ("sample", "move", "show", "regular", "before_changes", "after_changes", "announce_all", "rates")
 _BY_ADDRESS = "SIGNATURES"
 _AXONS = {"starts": "int64", "order": "uint32", "inverse": "uint32", "delay": "float64"}
 _TABLES = {"table": "int64", "sizes": "int64", "floats": "float64", "integers": "int64", "keys": "uint64"}

@@ -1,99 +1,41 @@
-"""What the ``event`` engine's loop waits for, in order of time.
+"""Which neurons the ``event`` engine's loop waits for.
 
-Arrays only, changed in place. A *flight* is a spike on its way along a row of synapses: five whole numbers (the window
-of its next arrival, the pathway, the next synapse, the end of the row, the window of departure) and two offsets [s], of
-arrival and of departure. Flights, and the neurons that fire in the present window, are binary heaps; the calendar of
-windows in which neurons are to be looked at is a ring of lists.
+Arrays only, changed in place. The neurons that fire in the present window are a binary heap; the calendar of windows in
+which neurons are to be looked at is a ring of lists. What is on its way to synapses is in
+:mod:`bionet.spiking.engines.event_arrivals`.
 """
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
-#: Places in ``control``.
-STATUS, WINDOW, OPEN, CROSSINGS, FLIGHTS, FREE, EMISSION, DRAW, INSTANT, WHO, LIMIT, DEPARTURES, WRONG = range(13)
-#: Axons that have spikes, free places for spikes on axons, and how many may leave at one instant.
-FRONTS, SPARE, SETTING_OUT = range(13, 16)
-#: Free entries of rows whose delays change, and how many may be taken at one instant.
-ENTRIES, ROWS_LEAVING = range(16, 18)
+#: Places in ``control``: whether the window is open, by stages, and whether the neurons that were to be looked at in it
+#: have been; how many records may still be put down, and how many
+#: one instant may bring; the unit or synapse that something is wrong with.
+STATUS, WINDOW, OPEN, LOOKED, CROSSINGS, EMISSION, DRAW, INSTANT, LIMIT = range(9)
+RECORDS, DEPARTURES, FREE, WRONG, WHO = range(9, 14)
+#: Of the agenda how many arrivals are over, and how many there are; how many are near; the chunk that is being taken
+#: out of a ring, and what is left in it.
+ARRIVED, ARRIVALS, NEAR, CHAIN, CHAINED = range(14, 19)
+#: Axons that have spikes, one more than the last row used, free places for spikes on axons, how many may leave at one
+#: instant, how many fronts are near, some of them out of date, and how many may be.
+FRONTS, HIGHEST, SPARE, SETTING_OUT, NEAR_FRONTS, MOST_NEAR_FRONTS = range(19, 25)
 #: Of several threads: spikes to be told to the others, as many as there is room for, the window all are in, whether
 #: this one keeps the records of sources, and where the spikes of this window are told.
-TOLD, MOST_TOLD, PIECE, KEEPS_ALL, TOLD_AT = range(18, 23)
+TOLD, MOST_TOLD, PIECE, KEEPS_ALL, TOLD_AT = range(25, 30)
 #: Where monitors' counters begin in ``control``.
-FIRST_MONITOR = 23
-#: Lists of the calendar.
+FIRST_MONITOR = 30
+#: Lists of the calendar, and of what is on its way.
 BUCKETS = 1024
 NEVER = 1 << 60
+#: A window is closed; what arrives in it is taken out of the ring, then what arrives of fronts; it is open.
+CLOSED, UNFOLDING, TAKING_FRONTS, READY = range(4)
 #: What a search says in place of the window to look again: the neuron fires as it is.
 NOW = -1
 
 
-@njit(cache=True, error_model="numpy")
-def is_earlier(a, b, flights, offsets):
-    """Return whether flight a comes before flight b: by time, then pathway, then place among the synapses."""
-    if flights[5 * a + 0] != flights[5 * b + 0]:
-        return flights[5 * a + 0] < flights[5 * b + 0]
-    if offsets[2 * a + 0] != offsets[2 * b + 0]:
-        return offsets[2 * a + 0] < offsets[2 * b + 0]
-    if flights[5 * a + 1] != flights[5 * b + 1]:
-        return flights[5 * a + 1] < flights[5 * b + 1]
-    return flights[5 * a + 2] < flights[5 * b + 2]
-
-
-@njit(cache=True, error_model="numpy")
-def sift_down(heap, n, flights, offsets):
-    """Move the first flight of the heap down to its place."""
-    place, slot = 0, heap[0]
-    while True:
-        child = 2 * place + 1
-        if child >= n:
-            break
-        if child + 1 < n and is_earlier(heap[child + 1], heap[child], flights, offsets):
-            child += 1
-        if not is_earlier(heap[child], slot, flights, offsets):
-            break
-        heap[place] = heap[child]
-        place = child
-    heap[place] = slot
-
-
-@njit(cache=True, error_model="numpy")
-def aim(slot, delay, window, flights, offsets):
-    """Set when a flight arrives: ``delay`` after it has left."""
-    later = offsets[2 * slot + 1] + delay
-    carry = np.floor(later / window)
-    flights[5 * slot + 0] = flights[5 * slot + 4] + np.int64(carry)
-    offsets[2 * slot + 0] = later - carry * window
-
-
-@njit(cache=True, error_model="numpy")
-def take_off(pathway, k, end, w, off, delay, window, control, heap, free, flights, offsets):
-    """Send a spike along the synapses [k, end) of a row; ``delay`` is that of the first."""
-    control[FREE] -= 1
-    slot = free[control[FREE]]
-    flights[5 * slot + 1], flights[5 * slot + 2], flights[5 * slot + 3], flights[5 * slot + 4] = pathway, k, end, w
-    offsets[2 * slot + 1] = off
-    aim(slot, delay, window, flights, offsets)
-    climb(slot, control, heap, flights, offsets)
-
-
-@njit(cache=True, error_model="numpy")
-def climb(slot, control, heap, flights, offsets):
-    """Put a flight into the heap."""
-    place = control[FLIGHTS]
-    control[FLIGHTS] = place + 1
-    while place > 0:
-        parent = (place - 1) >> 1
-        if not is_earlier(slot, heap[parent], flights, offsets):
-            break
-        heap[place] = heap[parent]
-        place = parent
-    heap[place] = slot
-
-
 @njit(cache=True, error_model="numpy", forceinline=True)
-def put(u, off, control, crossings, at, place_of):
+def await_crossing(u, off, control, crossings, at, place_of):
     """Put a neuron that will fire in this window into the heap of crossings."""
     place = control[CROSSINGS]
     control[CROSSINGS] = place + 1
@@ -170,11 +112,11 @@ def link(u, window, due, heads, following, preceding):
 
 
 @njit(cache=True)
-def room(control, free):
+def room(control):
     """Return whether the buffers hold whatever one more instant may bring."""
-    if control[FREE] < control[DEPARTURES] or control[SPARE] < control[SETTING_OUT]:
+    if control[RECORDS] < control[DEPARTURES] or control[SPARE] < control[SETTING_OUT]:
         return False
-    if control[TOLD] > control[MOST_TOLD] or control[ENTRIES] < control[ROWS_LEAVING]:
+    if control[TOLD] > control[MOST_TOLD]:
         return False
     k = FIRST_MONITOR
     while k + 2 < control.size:

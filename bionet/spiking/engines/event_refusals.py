@@ -9,8 +9,25 @@ from numpy.typing import NDArray
 
 import bionet.spiking.engines.event_loop as loop
 import bionet.spiking.engines.event_queues as queues
-from bionet.errors import BionetError
+from bionet.errors import BionetError, InputError
 from bionet.spiking.continuous import Continuous
+from bionet.spiking.engines.event_arrivals import FARTHEST
+
+
+def refuse_far(network: Continuous, length: float) -> None:
+    """Refuse delays for which there are not windows enough, of a length [s].
+
+    Raises
+    ------
+    InputError
+    """
+    for pathway, delays in zip(network.reading.pathways, network.delays, strict=True):
+        longest = float(delays.max(initial=0.0))
+        if not longest < FARTHEST * length:
+            raise InputError(
+                f"{pathway.name}: got a delay of {longest:g} s; expected less than {FARTHEST * length:g} s "
+                f"beside delays that are as short as {length * 1e3:g} ms"
+            )
 
 
 def refuse_delay(network: Continuous, control: NDArray, length: float) -> NoReturn:
@@ -38,7 +55,7 @@ def refuse_delay(network: Continuous, control: NDArray, length: float) -> NoRetu
             "velocity = clip(velocity, 0.1*meter/second, 100*meter/second)"
         )
     raise BionetError(
-        f"{name}: the delay of synapse {synapse} was no finite time of 0 s or more "
+        f"{name}: the delay of synapse {synapse} was no time from 0 s on, or {FARTHEST * length:g} s and more, "
         f"when a spike left, near t = {now:.6g} s; expected code that keeps it within bounds, such as "
         "d = clip(d, 1*ms, 20*ms)"
     )

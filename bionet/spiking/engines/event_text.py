@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import bionet.spiking.program as p
 from bionet.spiking.continuous import Given, PoissonDrive, PoissonSource
 from bionet.spiking.departures import at_a_time
+from bionet.spiking.engines import event_arrivals
+from bionet.spiking.engines.event_arrivals import FARTHEST
 from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_front_text import FrontText
-from bionet.spiking.engines.event_names import is_called_by_address
+from bionet.spiking.engines.event_fronts import AXON
+from bionet.spiking.engines.event_names import decorated, is_called_by_address
 from bionet.spiking.engines.event_queues import DRAW, FIRST_MONITOR, NEVER, WHO, WRONG
-from bionet.spiking.engines.event_rows import Entries
 from bionet.spiking.flow import DELAY, LENGTH, REFRACTORY, Flow
 
 _TOUCHING = "w, off, now, draw, touched, n_touched, seen, memory"
-_DEPARTING = "window, memory, control, heap, free, flights, offsets"
 
 
 class EventText(FrontText):
@@ -58,7 +61,7 @@ class EventText(FrontText):
                 self.regular(number, each)
             if isinstance(each, p.RecordStates):
                 self.sample(number, each)
-        self.onward()
+        self.flights()
         self.silences()
         # What is called by address is compiled as it is read: what it calls comes before it.
         return "\n".join([*sorted(self.functions, key=is_called_by_address), ""])
@@ -134,61 +137,46 @@ class EventText(FrontText):
 
     def launch(self, number: int, each: Flow | Given | PoissonSource) -> None:
         """Print how a spike leaves along pathways."""
-        with self.function(f"launch_{number}(i, w, off, {_DEPARTING})"):
+        with self.function(f"launch_{number}(i, w, off, window, memory)"):
+            self.add("c = agenda_of(memory)")
             for operation in self.program.operations:
                 if isinstance(operation, p.Push) and operation.events == each.events:
-                    bounds = self.place("bounds", 1 + operation.pathway, "", "int64")
-                    starts, delay = self.axons(operation.pathway, "starts"), self.axons(operation.pathway, "delay")
+                    pathway = operation.pathway
+                    bounds = self.place("bounds", 1 + pathway, "", "int64")
+                    starts, delay = self.axons(pathway, "starts"), self.axons(pathway, "delay")
                     with self.block(f"if i >= {bounds}[0] and i < {bounds}[1]:"):
                         self.add(f"row = np.int64(i) - {bounds}[0]")
                         self.add(f"k, end = {starts}[row], {starts}[row + 1]")
-                        rest = "window, control, heap, free, flights, offsets"
-                        if operation.pathway in self.network.changing:
-                            self.launch_row(operation.pathway, rest)
-                            continue
-                        if operation.pathway in self.network.fronts:
-                            self.set_out(operation.pathway)
-                            continue
-                        with self.block("if end > k:"):
-                            first = f"{delay}[{'0' if self.axon_layouts[operation.pathway].homogeneous else 'k'}]"
-                            self.add(f"take_off({operation.pathway}, k, end, w, off, {first}, {rest})")
+                        if pathway in self.network.changing:
+                            self.launch_row(pathway, self.network.changing[pathway])
+                        elif pathway in self.network.fronts:
+                            self.set_out(pathway)
+                        elif self.is_by_row(pathway):
+                            with self.block("if end > k:"):
+                                self.add(f"send({pathway}, row, w, off, {delay}[0], window, c)")
+                        else:
+                            with self.block("if end > k:"):
+                                self.add(f"take_off({pathway}, k, end, w, off, {delay}[k], window, c)")
             self.add("return")
 
-    def onward(self) -> None:
-        """Print how a flight goes on: up to which place it reaches synapses now, and the next delay or -1."""
-        with self.function("entries(memory)"):
-            if self.network.changing:
-                types = {"delays": "float64", "keys": "float64", "control": "int64"}
-                parts = [self.place("rows_leaving", 0, each, types.get(each, "int32")) for each in Entries._fields]
-                self.add(f"return Entries({', '.join(parts)})")
-            else:
-                self.add("return")
-        with self.function("onward(pathway, slot, flights, memory)"):
-            self.add("k, end = flights[5 * slot + 2], flights[5 * slot + 3]")
+    def flights(self) -> None:
+        """Print how flights go on, whose delays are their synapses' own and stay."""
+        with self.function("delays_of(pathway, memory)"):
             for number, layout in enumerate(self.axon_layouts):
-                if number in self.network.changing:
-                    with self.block(f"if pathway == {number}:"):
-                        self.add("return along_row(slot, flights, entries(memory))")
-                elif not layout.homogeneous:
-                    with self.block(f"if pathway == {number}:"):
-                        delay = self.axons(number, "delay")
-                        self.add("stop = k + 1")
-                        with self.block(f"while stop < end and {delay}[stop] == {delay}[k]:"):
-                            self.add("stop += 1")
-                        self.add("flights[5 * slot + 2] = stop")
-                        self.add(f"return stop, {delay}[stop] if stop < end else -1.0")
-            self.add("return end, -1.0")
+                if not layout.homogeneous:
+                    self.add(f"if pathway == {number}: return {self.axons(number, 'delay')}")
+            self.add("return view(0, 0, float64)")
+        for each in event_arrivals.FUNCTIONS:
+            self.functions.append(decorated(each.__name__ + "(") + inspect.getsource(each))
 
-    def launch_row(self, pathway: int, rest: str) -> None:
+    def launch_row(self, pathway: int, code: p.Code) -> None:
         """Print how a spike leaves along a row of synapses, each with the delay that it has now."""
-        self.add("q, first = entries(memory), k")
-        with self.each_of_row(pathway, self.network.changing[pathway]):
+        with self.each_of_row(pathway, code):
             delay = self.local(DELAY)
-            with self.block(f"if not (0.0 <= {delay} < np.inf):"):
-                self.add(f"control[{WRONG}], control[{WHO}] = {pathway} + 1, i")
+            with self.block(f"if not (0.0 <= {delay} < {FARTHEST} * window):"):
+                self.add(f"c.control[{WRONG}], c.control[{WHO}] = {pathway} + 1, i")
                 self.add(f"{delay} = 0.0")
-            self.add(f"q.keys[np.int64(k) - first] = {delay}")
-        self.add(f"send_row({pathway}, first, end, w, off, {rest.replace('window', 'window, q', 1)})")
+            self.add(f"send({pathway}, np.int64(k), w, off, {delay}, window, c)")
 
     @contextmanager
     def each_of_row(self, pathway: int, code: p.Code) -> Iterator[None]:
@@ -211,11 +199,14 @@ class EventText(FrontText):
             self.add(f"depart({axon}, {pathway}, np.int64(i), w, off, window, {self.local(LENGTH)}, memory)")
 
     def deliver(self, each: p.Deliver) -> None:
-        """Print what happens at the synapses of a row that are reached at once."""
+        """Print what happens at synapses, or rows of them, that are reached at once."""
         self.operation += 1
         in_order, together = self.axon_layouts[each.pathway].in_order, self.reached_together(each)
         with self.function(f"deliver_{each.pathway}(k, stop, {_TOUCHING})"):
             self.scalars(each.code)
+            if self.is_by_row(each.pathway):
+                starts = self.axons(each.pathway, "starts")
+                self.add(f"k, stop = {starts}[k], {starts}[stop]")
             self.sorted_pathway = None if in_order else each.pathway
             with self.block(f"for low in range(np.uint64(k), np.uint64(stop), np.uint64({LOT})):"):
                 self.add(f"high = min(low + np.uint64({LOT}), np.uint64(stop))")
@@ -237,17 +228,29 @@ class EventText(FrontText):
         A row that is reached at once is not: its synapses do not wait for each other's memory.
         """
         layout, own = self.axon_layouts[each.pathway], (*each.code.vector_reads, *each.code.vector_writes)
-        if layout.homogeneous and each.pathway not in self.network.fronts:
+        if self.is_by_row(each.pathway):
             return
         references = [each.code.names[name] for name in own]
         arrays = {it.array: 0 for it in references if isinstance(it, p.Reference) and it.index == "_idx"}
-        with self.function(f"fetch_{each.pathway}(k, seen, place_of, due, wanted, memory)"):
+        with self.function(f"fetch_{each.pathway}(k, later, seen, place_of, due, wanted, memory)"):
             self.sorted_pathway = None if layout.in_order else each.pathway
-            self.add("k = np.uint64(k)")
+            self.add("k, later = np.uint64(k), np.uint64(later)")
+            if not layout.in_order:
+                self.add(f"fetch_line({self.axons(each.pathway, 'order')}, later)")
+            if each.pathway in self.network.fronts:
+                self.add(f"base = np.uint64({self.front('bases')}[{each.pathway}])")
+                self.add(f"fetch_line({self.front('slots')}, base + later)")
+                self.add(f"row = {self.front('slots')}[base + k]")
+                with self.block("if row >= 0:"):
+                    self.add(f"fetch_line({self.front('axons')}, np.uint64(row) * np.uint64({AXON}))")
             if layout.in_order:
                 self.add("i = k")
             start = len(self.lines)
             self.follow(each.code, own, "i")
+            for line in self.lines[start:]:
+                found = re.fullmatch(r"\s*\w+ = (\w+)\[([ik])\]", line)
+                if found and (found[2] == "k" or layout.in_order):
+                    self.add(f"fetch_line({found[1]}, later)")
             for array in arrays:
                 self.add(f"fetch_line({self.array(array)}, np.uint64(i))")
             for flow, at in self.present(each.code, "i"):

@@ -73,10 +73,10 @@ import numpy as np
 from bionet.random import poisson
 from bionet.spiking.adaptive import A, A_EXTRA, B, C, C_EXTRA, D, E3, E5, PARTS, RTOL, SMALLEST, STAGES
 from bionet.spiking.crossing import Functions, look, offset_of, rising_root, silence, window_after
+from bionet.spiking.engines.event_arrivals import *
 from bionet.spiking.engines.event_calls import *
 from bionet.spiking.engines.event_fronts import *
 from bionet.spiking.engines.event_queues import *
-from bionet.spiking.engines.event_rows import *
 from bionet.spiking.engines.runtime import *
 from bionet.spiking.engines.meeting import meet
 from bionet.spiking.draws import from_table, normal, uniform

@@ -14,7 +14,6 @@ import bionet.spiking.program as p
 from bionet.spiking.axons import Axons, divided
 from bionet.spiking.engines.event import Event
 from bionet.spiking.engines.event_crew import SAID
-from bionet.spiking.engines.event_flights import Left
 from bionet.spiking.engines.event_hand import Hand
 from bionet.spiking.engines.event_memory import Time
 from bionet.spiking.engines.event_names import AxonLayout
@@ -116,27 +115,6 @@ class SharedEvent(Event):
             return False
         return True
 
-    # Spikes under way
-
-    def _recall(self, names: list[str]) -> None:
-        if len(self.hands) == 1:
-            super()._recall(names)
-            return
-        for hand in self.hands:
-            hand.under_way.recall_own(self.left.flights, self.axons, hand.axons, names, self.length)
-
-    def _leave_spikes(self, names: list[str]) -> None:
-        if len(self.hands) == 1:
-            super()._leave_spikes(names)
-            return
-        self.left.fronts = {}
-        self.left.flights = {}
-        for hand in self.hands:
-            for name, found in hand.under_way.leave(hand.axons, names, (), hand.leaving).items():
-                self.left.flights.setdefault(name, []).extend(found)
-        for name, found in self.left.flights.items():
-            self.left.flights[name] = _whole(found, self.axons[names.index(name)])
-
 
 def _target(engine: Event, each: p.Deliver) -> tuple[int, int]:
     """Return the flow that synapses reach, and the array that says which of its neurons."""
@@ -182,19 +160,3 @@ def _others(engine: Event, own: p.Deliver) -> set[int]:
         if isinstance(each, p.Deliver) and each is not own:
             found |= each.code.arrays_read()
     return found - set(engine.text.columns)
-
-
-def _whole(found: Left, axons: Axons) -> Left:
-    """Put the parts of spikes under way together again: those of one source that left at the same time."""
-    parts: dict[tuple, list] = {}
-    for departed, departure, arrives, offset, synapses, delays in found:
-        places = axons.places(synapses)
-        row = int(np.searchsorted(axons.starts, places[0], "right"))
-        parts.setdefault((row, departed, departure), []).append((arrives, offset, places, synapses, delays))
-    whole = []
-    for (_, departed, departure), some in parts.items():
-        arrives, offset = min((each[0], each[1]) for each in some)
-        order = np.argsort(np.concatenate([each[2] for each in some]))
-        synapses, delays = (np.concatenate([each[k] for each in some])[order] for k in (3, 4))
-        whole.append((departed, departure, arrives, offset, synapses, delays))
-    return whole
