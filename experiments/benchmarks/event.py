@@ -56,6 +56,12 @@ def contests(quick: bool = False) -> list[Contest]:
             nest=True,
             fresh=True,
         ),
+        hold(
+            *("cuba_delays", "CUBA, delays of 1 to 5 ms, each synapse its own", "cuba_delays", 4000, 4.0),
+            Reach(1 / 3, against=NEST),
+            nest=True,
+            fresh=True,
+        ),
         hold("sparse_10000", "10,000 cells, 100 inputs each, 0.1 Hz", "sparse", 10_000, 20.0, than_grid(15)),
         hold("sparse_100000", "100,000 cells, 100 inputs each, 0.1 Hz", "sparse", 100_000, 10.0, than_grid(6)),
         hold(

@@ -11,9 +11,9 @@ from bionet.errors import BionetError, InputError
 from bionet.random import Stream
 from bionet.spiking import conduction
 from bionet.spiking.engines import event_arrivals
-from bionet.spiking.engines.event_flights import Arrivals
 from bionet.spiking.engines.event_memory import Memory
 from bionet.spiking.engines.event_refusals import refuse_far
+from bionet.spiking.engines.event_under_way import Arrivals
 
 from .agreement import device
 
@@ -84,6 +84,27 @@ def test_all_arrive_once_to_the_last_bit_in_one_run_or_many(kind, reach):
         net.run(duration * second)
     np.testing.assert_array_equal(np.asarray(parts.i), i)
     np.testing.assert_array_equal(np.asarray(parts.t), t)
+
+
+@pytest.mark.parametrize("kind", ["together", "fixed"])
+def test_delays_set_between_two_runs_count_from_the_next_departure_on(kind):
+    delays = np.array([5e-3, 30e-3, 60e-3])
+    net, spikes = relays(kind, delays, np.array([0.0, 0.03]))
+    net.run(20 * ms)
+    later = np.array([1e-3, 2e-3, 3e-3])
+    axons = [each for each in net.objects if isinstance(each, Synapses)]
+    for k, each in enumerate(axons):
+        each.delay = (later[k] if kind == "together" else later) * second
+    net.run(0.1 * second)
+    np.testing.assert_allclose(np.sort(np.asarray(spikes.t)), np.sort([*delays, *(0.03 + later)]), rtol=1e-15)
+
+
+def test_delays_made_equal_while_spikes_are_under_way_are_refused():
+    net, _ = relays("fixed", np.array([5e-3, 30e-3]), np.array([0.0]))
+    net.run(20 * ms)
+    next(each for each in net.objects if isinstance(each, Synapses)).delay = 1 * ms
+    with pytest.raises(BionetError, match=r"axons_pre: .*their delays made equal, while spikes were under way"):
+        net.run(20 * ms)
 
 
 def test_a_delay_for_which_there_are_no_windows_is_refused():

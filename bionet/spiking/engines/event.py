@@ -22,7 +22,6 @@ from bionet.spiking.continuous import Continuous, PoissonDrive, PoissonSource
 from bionet.spiking.elementary import log1p
 from bionet.spiking.emissions import Emissions
 from bionet.spiking.engines.event_calls import addresses
-from bionet.spiking.engines.event_flights import in_order
 from bionet.spiking.engines.event_hand import Hand
 from bionet.spiking.engines.event_linked import compiled_loop
 from bionet.spiking.engines.event_memory import LINE, Accuracy, Memory, Surroundings, Time, aligned_zeros
@@ -30,6 +29,7 @@ from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
 from bionet.spiking.engines.event_refusals import refuse_delay, refuse_endless, refuse_far, refuse_hazard
 from bionet.spiking.engines.event_text import EventText
+from bionet.spiking.engines.event_under_way import in_order
 from bionet.spiking.engines.event_values import Values
 from bionet.spiking.engines.grid import Randomness
 from bionet.spiking.engines.kernels import compiled_module

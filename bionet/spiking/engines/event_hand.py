@@ -12,9 +12,9 @@ import bionet.spiking.engines.event_queues as queues
 from bionet.spiking.axons import Axons
 from bionet.spiking.engines.event_arrivals import expect_all
 from bionet.spiking.engines.event_batches import LOT
-from bionet.spiking.engines.event_flights import Arrivals, Fronts
 from bionet.spiking.engines.event_memory import Time, apart
 from bionet.spiking.engines.event_monitors import Recording
+from bionet.spiking.engines.event_under_way import Arrivals, Fronts
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import Place
 from bionet.spiking.program import RecordEvents, RecordRate

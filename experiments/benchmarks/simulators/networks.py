@@ -68,6 +68,15 @@ def cuba_delayed(n: int) -> tuple[Network, SpikeMonitor]:
     return cuba(n, delay=1 * ms)
 
 
+def cuba_delays(n: int) -> tuple[Network, SpikeMonitor]:
+    """:func:`cuba` in which each synapse has a delay of its own, from 1 to 5 ms."""
+    network, spikes = cuba(n)
+    for each in network.objects:
+        if isinstance(each, Synapses):
+            each.delay = "(1 + 4*rand())*ms"
+    return network, spikes
+
+
 def sparse(n: int) -> tuple[Network, SpikeMonitor]:
     """Leaky neurons, each fired 0.1 times a second by a Poisson source of its own, and 100 weak inputs from others."""
     constants = {
@@ -206,6 +215,6 @@ def stdp(n: int) -> tuple[Network, SpikeMonitor]:
 
 NETWORKS = {
     **{"cuba": cuba, "coba": coba, "cobahh": cobahh, "brunel": brunel, "stdp": stdp},
-    **{"cuba_delayed": cuba_delayed, "sparse": sparse, "larva": larva},
+    **{"cuba_delayed": cuba_delayed, "cuba_delays": cuba_delays, "sparse": sparse, "larva": larva},
 }
 """Each builds a network of ``n`` cells (inputs, for ``stdp``) and its spike monitor."""

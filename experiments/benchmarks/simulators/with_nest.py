@@ -1,6 +1,6 @@
 """NEST on the networks of the benchmark, as near to the Brian2 text as its own models allow.
 
-What is not the same: NEST's least delay is one step where Brian2's is none; ``iaf_cond_exp`` and ``hh_cond_exp_traub``
+What is not the same: NEST's delays are whole steps, one at least; ``iaf_cond_exp`` and ``hh_cond_exp_traub``
 are integrated by an adaptive Runge-Kutta method; ``stdp_synapse`` pairs spikes after a dendritic delay. The neurons
 ``iaf_psc_exp_ps`` fire between the steps.
 
@@ -27,6 +27,7 @@ _CURRENTS = (
 _MODELS = {
     "cuba": ("iaf_psc_exp", *_CURRENTS),
     "cuba_delayed": ("iaf_psc_exp_ps", *_CURRENTS),
+    "cuba_delays": ("iaf_psc_exp_ps", *_CURRENTS),
     "coba": ("iaf_cond_exp", {**_CONDUCTANCES, "V_th": -50.0, "V_reset": -60.0, "t_ref": 5.0}, (6.0, -67.0)),
     "cobahh": (
         "hh_cond_exp_traub",
@@ -115,7 +116,8 @@ def _recurrent(nest, task: Task, random: np.random.Generator):
     if task.network == "cobahh":  # its conductances cannot be set: input in the first 50 ms brings them up
         kick = nest.Create("poisson_generator", params={"rate": 1333.0, "stop": 50.0})
         nest.Connect(kick, cells, syn_spec={"weight": 6.0, "delay": 0.1})
-    delay = 1.0 if task.network == "cuba_delayed" else 0.1
+    delays = {"cuba_delayed": 1.0, "cuba_delays": nest.random.uniform(1.0, 5.0)}
+    delay = delays.get(task.network, 0.1)
     for sources, weight in zip((cells[: n * 4 // 5], cells[n * 4 // 5 :]), weights, strict=True):
         _connect(nest, sources, cells, {"rule": "pairwise_bernoulli", "p": 80 / n}, weight, delay)
     return cells
@@ -134,11 +136,11 @@ def _brunel(nest, task: Task, random: np.random.Generator):
     return cells
 
 
-def _connect(nest, sources, targets, rule: dict, weight: float, delay: float) -> None:
+def _connect(nest, sources, targets, rule: dict, weight: float, delay) -> None:
     """Connect by synapses that share one weight, which is the least NEST can store and the Brian2 text's meaning."""
     name = f"shared_{'excitatory' if weight > 0 else 'inhibitory'}"
-    nest.CopyModel("static_synapse_hom_w", name, {"weight": weight, "delay": delay})
-    nest.Connect(sources, targets, rule, {"synapse_model": name})
+    nest.CopyModel("static_synapse_hom_w", name, {"weight": weight})
+    nest.Connect(sources, targets, rule, {"synapse_model": name, "delay": delay})
 
 
 def _stdp(nest, task: Task, random: np.random.Generator):

@@ -23,7 +23,9 @@ LeftFronts = tuple[NDArray, NDArray, NDArray, NDArray]
 #: Pathways, places, windows and offsets [s].
 _Several = tuple[NDArray, NDArray, NDArray, NDArray]
 
-_CHANGED = "{}: its synapses were changed while spikes were under way; let those arrive first"
+_CHANGED = (
+    "{}: its synapses were taken away, or their delays made equal, while spikes were under way; let those arrive first"
+)
 
 
 def make_ring(records: int) -> arrivals.Ring:
