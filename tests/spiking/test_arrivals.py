@@ -69,7 +69,6 @@ def test_all_arrive_once_to_the_last_bit_in_one_run_or_many(kind, reach):
     n = 12 if kind == "together" else 300
     delays = low + (high - low) * draws.uniform(n) ** (3 if reach == "all" else 1)
     delays[1] = delays[0]
-    # A window's arrivals are more than there is room for at first.
     times = np.sort(0.5 * draws.uniform(20, 1))
     net, spikes = relays(kind, delays, times)
     net.run(5 * second)
@@ -84,6 +83,15 @@ def test_all_arrive_once_to_the_last_bit_in_one_run_or_many(kind, reach):
         net.run(duration * second)
     np.testing.assert_array_equal(np.asarray(parts.i), i)
     np.testing.assert_array_equal(np.asarray(parts.t), t)
+
+
+@pytest.mark.parametrize("kind", ["fixed", "emission", "front"])
+def test_a_window_may_bring_more_than_there_is_room_for_at_first(kind):
+    delays, times = 1.1e-3 + 4e-4 * Stream(0, "crowd").uniform(3000), np.array([0.0, 4e-4, 0.01])
+    net, spikes = relays(kind, delays, times)
+    net.run(0.02 * second)
+    expected = np.sort((times[:, None] + delays).ravel())
+    np.testing.assert_allclose(np.sort(np.asarray(spikes.t)), expected, rtol=1e-15)
 
 
 @pytest.mark.parametrize("kind", ["together", "fixed"])
@@ -114,6 +122,9 @@ def test_a_delay_for_which_there_are_no_windows_is_refused():
     with pytest.raises(InputError, match=r"far: got a delay of 100000 s; expected less than 32768 s"):
         refuse_far(network, 2.0**-14)
     refuse_far(network, 2.0**-10)
+    network.delays = [np.array([1e-3])] * 4097
+    with pytest.raises(InputError, match="got 4097 pathways of synapses; expected 4096 at most"):
+        refuse_far(network, 2.0**-10)
 
 
 def test_a_state_of_another_version_is_refused():

@@ -277,7 +277,7 @@ def test_what_a_front_cannot_be_is_refused():
 
 
 def test_velocities_that_change_all_the_time_leave_room():
-    """Each change puts down another arrival: those out of date are more than the ring and what is near can hold."""
+    """Each change puts down another arrival: those out of date are more than the ring can hold."""
     times, n = 1 / 64 + 4e-6 * np.arange(3000), 44
     lengths = np.concatenate([np.linspace(5e-5, 6e-5, 20), np.linspace(0.3, 0.4, 24)])
     net, arrivals, _ = fan(times, n, swing=0.5, late=1e-6, path=lengths * meter, phase=np.arange(n))

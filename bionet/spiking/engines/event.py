@@ -29,7 +29,7 @@ from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
 from bionet.spiking.engines.event_refusals import refuse_delay, refuse_endless, refuse_far, refuse_hazard
 from bionet.spiking.engines.event_text import EventText
-from bionet.spiking.engines.event_under_way import in_order
+from bionet.spiking.engines.event_under_way import together
 from bionet.spiking.engines.event_values import Values
 from bionet.spiking.engines.grid import Randomness
 from bionet.spiking.engines.kernels import compiled_module
@@ -482,11 +482,7 @@ class Event:
 
     def _leave_spikes(self, names: list[str]) -> None:
         """Keep what is under way."""
-        found = [hand.arrivals.leave(hand.axons, names, self.length) for hand in self.hands]
-        self.left.arrivals = {}
-        for name in {name for each in found for name in each}:
-            parts = zip(*(each[name] for each in found if name in each), strict=True)
-            self.left.arrivals[name] = in_order(*map(np.concatenate, parts))
+        self.left.arrivals = together([hand.arrivals.leave(hand.axons, names, self.length) for hand in self.hands])
         self.left.fronts = self.hands[0].fronts.leave(self.axons, names)
 
     def accuracy(self) -> Accuracy:

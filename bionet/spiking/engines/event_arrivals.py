@@ -186,25 +186,31 @@ def expect(w, off, what, flight, c):
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def send(pathway, place, w, off, delay, window, c):
-    """Send a spike off to a place of a pathway."""
+def after_delay(w, off, delay, window):
+    """Return the window and offset that are so long after a time."""
     later = off + delay
     carry = np.floor(later / window)
+    return w + np.int64(carry), later - carry * window
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def send(pathway, place, w, off, delay, window, c):
+    """Send a spike off to a place of a pathway."""
+    arrives_w, arrives_off = after_delay(w, off, delay, window)
     c.control[RECORDS] -= 1
-    expect(w + np.int64(carry), later - carry * window, (pathway << PATHWAY) + place, ALONE, c)
+    expect(arrives_w, arrives_off, (pathway << PATHWAY) + place, ALONE, c)
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
 def take_off(pathway, k, end, w, off, delay, window, c):
     """Send a spike off along the synapses [k, end) of a row; ``delay`` is that of the first."""
-    later = off + delay
-    carry = np.floor(later / window)
+    arrives_w, arrives_off = after_delay(w, off, delay, window)
     c.control[RECORDS] -= 1
     c.control[FREE] -= 1
     flight = np.int64(c.free[c.control[FREE]])
     f = 4 * flight
     c.flights[f], c.flights[f + 1], c.flights[f + 2], c.flights[f + 3], c.left[flight] = pathway, k, end, w, off
-    expect(w + np.int64(carry), later - carry * window, (pathway << PATHWAY) + k, flight, c)
+    expect(arrives_w, arrives_off, (pathway << PATHWAY) + k, flight, c)
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
@@ -292,15 +298,13 @@ def unfold(flight, n, w, window, memory):
     pathway, k, end, left_w = c.flights[f], c.flights[f + 1], c.flights[f + 2], c.flights[f + 3]
     delay = delays_of(pathway, memory)
     while k < end:
-        later = left + delay[k]
-        carry = np.floor(later / window)
-        arrives = left_w + np.int64(carry)
-        if arrives > w:
-            put(c.ring, min(arrives, w + BUCKETS), 0.0, -1 - flight, w + 1)
+        arrives_w, arrives_off = after_delay(left_w, left, delay[k], window)
+        if arrives_w > w:
+            put(c.ring, min(arrives_w, w + BUCKETS), 0.0, -1 - flight, w + 1)
             c.control[RECORDS] -= 1
             c.flights[f + 1] = k
             return n
-        c.when[n], c.what[n] = later - carry * window, (pathway << PATHWAY) + k
+        c.when[n], c.what[n] = arrives_off, (pathway << PATHWAY) + k
         n += 1
         k += 1
     c.free[c.control[FREE]] = flight
@@ -315,9 +319,9 @@ def onward(flight, window, memory):
     pathway, k = c.flights[f], c.flights[f + 1] + 1
     if k < c.flights[f + 2]:
         c.flights[f + 1] = k
-        later = c.left[flight] + delays_of(pathway, memory)[k]
-        carry = np.floor(later / window)
-        expect(c.flights[f + 3] + np.int64(carry), later - carry * window, (pathway << PATHWAY) + k, flight, c)
+        delay = delays_of(pathway, memory)[k]
+        arrives_w, arrives_off = after_delay(c.flights[f + 3], c.left[flight], delay, window)
+        expect(arrives_w, arrives_off, (pathway << PATHWAY) + k, flight, c)
         return
     c.free[c.control[FREE]] = flight
     c.control[FREE] += 1

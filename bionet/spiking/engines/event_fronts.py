@@ -6,7 +6,7 @@ last change of the velocity. The spike that did set out then is in the row itsel
 behind it are a list in the order of departure, each with its start (that distance, at the departure) and length. So a
 change of the velocity touches the row and the first spike alone, and no spike overtakes another.
 
-When the first spike of a row arrives, is put down in a ring of windows as all arrivals are
+The time at which the first spike of a row arrives is put down in a ring of windows, as all arrivals are
 (:mod:`bionet.spiking.engines.event_arrivals`). Where the velocity has changed since, what was put down is not what the
 row says any more, and is passed over. Rows that are free are used again, the last one first: so those in use are few
 beside the axons, and stay in the cache.
@@ -120,14 +120,13 @@ def append(spike, row, q):
 
 
 @njit(cache=True, error_model="numpy")
-def put_down(row, pathway, window_now, q, c):
+def put_down(row, pathway, q, c):
     """Put down when the first spike of a row arrives, in the ring or with what is near."""
-    r = AXON * row
-    if q.axons[r + DUE_W] - window_now >= FARTHEST:
+    r, base = AXON * row, c.control[WINDOW] + (c.control[OPEN] != 0)
+    if q.axons[r + DUE_W] - base >= FARTHEST:
         return
     w, off = np.int64(q.axons[r + DUE_W]), q.axons[r + DUE_OFF]
     code = (pathway << PATHWAY) + (np.int64(q.links[LINKS * row + OWNER]) - q.bases[pathway])
-    base = window_now + (c.control[OPEN] != 0)
     if w < base:
         c.control[NEAR_FRONTS] += 1
         approach(off, code, IS_FRONT, c)
@@ -256,7 +255,7 @@ def aim_front(row, pathway, i, w, off, window, memory):
 def announce_all(memory):
     """Put down anew when the first spikes of all rows arrive."""
     q, c = queues(memory), agenda_of(memory)
-    w, n = c.control[WINDOW], c.control[NEAR]
+    n = c.control[NEAR]
     c.control[NEAR] = c.control[NEAR_FRONTS] = 0
     for k in range(n):
         if c.near_flight[k] != IS_FRONT:
@@ -271,15 +270,14 @@ def announce_all(memory):
     for row in range(q.control[HIGHEST]):
         if q.links[LINKS * row + OWNER] >= 0:
             number, _, _ = axon_of(np.int64(q.links[LINKS * row + OWNER]), memory)
-            put_down(row, number, w, q, c)
+            put_down(row, number, q, c)
 
 
 def announce(row, pathway, memory):
     """Put down when the first spike of a row arrives; where there is no room for it, what is out of date makes some."""
     q, c = queues(memory), agenda_of(memory)
-    w = c.control[WINDOW]
     if c.fronts.left[0] > 0 and c.control[NEAR_FRONTS] < c.control[MOST_NEAR_FRONTS]:
-        put_down(row, pathway, w, q, c)
+        put_down(row, pathway, q, c)
         return
     announce_all(memory)
 

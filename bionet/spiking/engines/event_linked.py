@@ -10,8 +10,8 @@ from bionet.spiking.engines import event_calls, event_crew, event_loop
 from bionet.spiking.engines.kernels import compiled_module
 
 _CONSTANTS = (
-    *("DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "FULL", "MOST_GENERATIONS", "MANY", "FORESIGHT"),
-)
+    "DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "FULL", "MOST_GENERATIONS", "MANY", "FORESIGHT"
+)  # fmt: skip
 _CALLED_FROM_PYTHON = ("run", "crew")
 _INLINED = "forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True"
 

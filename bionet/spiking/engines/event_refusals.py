@@ -11,16 +11,21 @@ import bionet.spiking.engines.event_loop as loop
 import bionet.spiking.engines.event_queues as queues
 from bionet.errors import BionetError, InputError
 from bionet.spiking.continuous import Continuous
-from bionet.spiking.engines.event_arrivals import FARTHEST
+from bionet.spiking.engines.event_arrivals import FARTHEST, PATHWAYS
 
 
 def refuse_far(network: Continuous, length: float) -> None:
-    """Refuse delays for which there are not windows enough, of a length [s].
+    """Refuse delays for which there are not windows enough, of a length [s], and pathways that cannot be numbered.
 
     Raises
     ------
     InputError
     """
+    if len(network.delays) > PATHWAYS:
+        raise InputError(
+            f"the network: got {len(network.delays)} pathways of synapses; expected {PATHWAYS} at most with "
+            'engine="event"; put several into one Synapses object'
+        )
     for pathway, delays in zip(network.reading.pathways, network.delays, strict=True):
         longest = float(delays.max(initial=0.0))
         if not longest < FARTHEST * length:

@@ -167,7 +167,7 @@ class EventText(FrontText):
                     self.add(f"if pathway == {number}: return {self.axons(number, 'delay')}")
             self.add("return view(0, 0, float64)")
         for each in event_arrivals.FUNCTIONS:
-            self.functions.append(decorated(each.__name__ + "(") + inspect.getsource(each))
+            self.functions.append(decorated(each.__name__) + inspect.getsource(each))
 
     def launch_row(self, pathway: int, code: p.Code) -> None:
         """Print how a spike leaves along a row of synapses, each with the delay that it has now."""

@@ -133,7 +133,7 @@ class Arrivals:
             if self.by_row[number]:
                 counts = own.starts[some + 1] - own.starts[some]
                 some, when, then = _ranges(own.starts[some], counts), np.repeat(when, counts), np.repeat(then, counts)
-            left[names[number]] = in_order(when, then, some if own.in_order else own.order[some].astype(np.int64))
+            left[names[number]] = _in_order(when, then, some if own.in_order else own.order[some].astype(np.int64))
         return left
 
     def _flown(self, flights: NDArray, axons: list[Axons], length: float) -> list[_Several]:
@@ -191,7 +191,14 @@ class Arrivals:
         return windows, offsets, codes
 
 
-def in_order(windows: NDArray, offsets: NDArray, synapses: NDArray) -> Left:
+def together(parts: list[dict[str, Left]]) -> dict[str, Left]:
+    """Return what threads have left, put together."""
+    names = {name for part in parts for name in part}
+    found = {name: zip(*(part[name] for part in parts if name in part), strict=True) for name in names}
+    return {name: _in_order(*map(np.concatenate, each)) for name, each in found.items()}
+
+
+def _in_order(windows: NDArray, offsets: NDArray, synapses: NDArray) -> Left:
     """Return arrivals by time and synapse."""
     order = np.lexsort((synapses, offsets, windows))
     return windows[order], offsets[order], synapses[order]
@@ -230,7 +237,7 @@ def _rows(
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return arrivals of whole rows, given those of all of their places."""
     rows = np.searchsorted(starts, places, "right") - 1
-    windows, offsets, rows = in_order(windows, offsets, rows)
+    windows, offsets, rows = _in_order(windows, offsets, rows)
     is_new = np.ones(len(rows) + 1, np.bool_)
     is_new[1:-1] = (np.diff(windows) != 0) | (np.diff(offsets) != 0) | (np.diff(rows) != 0)
     first = np.flatnonzero(is_new)
@@ -289,10 +296,10 @@ class Fronts:
         if free >= wanted:
             return
         more = max(old, 2 * wanted)
-        self.spikes = np.concatenate([self.spikes, np.empty(fronts.SPIKE * more)])
-        self.following = np.concatenate([self.following, np.empty(more, np.int32)])
+        self.spikes = _longer(self.spikes, fronts.SPIKE * (old + more))
+        self.following = _longer(self.following, old + more)
         new = np.arange(old, old + more, dtype=np.int32)
-        self.spare = np.concatenate([self.spare[:free], new, np.empty(old - free, np.int32)])
+        self.spare = _longer(np.concatenate([self.spare[:free], new]), old + more)
         self.control[queues.SPARE] = free + more
 
     def leave(self, axons: list[Axons], names: list[str]) -> dict[str, LeftFronts]:
@@ -341,9 +348,5 @@ class Fronts:
             self.spikes.reshape(-1, fronts.SPIKE)[slots] = spikes
             # The first spikes of all axons come first, then the second ones: the list of each is in order.
             for slot, row in zip(slots, self.slots[axons[number].places(owners) + self.bases[number]], strict=True):
-                last = links[row, fronts.TAIL]
-                self.following[slot] = slot
-                if last >= 0:
-                    self.following[slot], self.following[last] = self.following[last], slot
-                links[row, fronts.TAIL] = slot
+                fronts.append.py_func(slot, int(row), self)
         self.control[queues.FRONTS] = self.control[queues.HIGHEST] = n
