@@ -22,6 +22,7 @@ from brian2 import (
     network_operation,
     second,
 )
+from brian2.devices.device import get_device
 
 import bionet.spiking
 from bionet.errors import BionetError, InputError
@@ -318,17 +319,22 @@ def test_it_is_explained():
     assert "integrated" in str(bionet.spiking.explain(Network(curved)))
 
 
+def driven():
+    """Cells that sources fire, and their spikes; of the same names, and so of the same numbers, each time."""
+    # With the last network gone, its sources leave their name to this one's.
+    gc.collect()
+    bionet.spiking.device.register().seed(1)
+    group = NeuronGroup(20, "dv/dt = -v/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="exact")
+    source = PoissonGroup(20, 1000 * Hz, name="sources")
+    drive = Synapses(source, group, on_pre="v_post += 0.2")
+    drive.connect(j="i")
+    spikes, given = SpikeMonitor(group), SpikeMonitor(source)
+    return Network(group, source, drive, spikes, given), spikes, given
+
+
 def test_a_run_that_is_stopped_goes_on_as_if_it_was_not():
     def outcome(stops):
-        # With the last network gone, its sources leave their name, and so their numbers, to this one's.
-        gc.collect()
-        bionet.spiking.device.register().seed(1)
-        group = NeuronGroup(20, "dv/dt = -v/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="exact")
-        source = PoissonGroup(20, 1000 * Hz, name="sources")
-        drive = Synapses(source, group, on_pre="v_post += 0.2")
-        drive.connect(j="i")
-        spikes = SpikeMonitor(group)
-        net = Network(group, source, drive, spikes)
+        net, spikes, given = driven()
 
         @network_operation(dt=10 * ms)
         def halt(t):
@@ -340,9 +346,34 @@ def test_a_run_that_is_stopped_goes_on_as_if_it_was_not():
         if stops:
             assert float(net.t) == pytest.approx(0.05)
             net.run(50 * ms)
-        return np.asarray(spikes.t), np.asarray(spikes.i)
+        return [np.asarray(getattr(each, key)) for each in (spikes, given) for key in "it"]
 
     whole, halves = outcome(stops=False), outcome(stops=True)
     assert len(whole[0]) > 20
     for one, other in zip(whole, halves, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("threads", [None, 2])
+def test_so_does_one_that_is_stopped_in_the_middle_of_a_window(threads, monkeypatch):
+    monkeypatch.setattr("bionet.spiking.engines.event._PATIENCE", 5)
+    monkeypatch.setattr("bionet.spiking.engines.shared_event._PATIENCE", 5)
+
+    def outcome(threads, stops):
+        net, spikes, given = driven()
+        get_device().threads, runs = threads, 0
+
+        def halt(elapsed, completed, start, duration):
+            if stops and float(net.t) > 0.002 * runs:
+                net.stop()
+
+        while float(net.t) < 0.02 - 1e-12:
+            runs += 1
+            net.run(20 * ms - net.t, report=halt, report_period=1e-9 * second)
+        return runs, [np.asarray(getattr(each, key)) for each in (spikes, given) for key in "it"]
+
+    (one_run, whole), (runs, parts) = outcome(None, stops=False), outcome(threads, stops=True)
+    assert one_run == 1
+    assert runs > 8
+    for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -51,9 +51,12 @@ _PATIENCE = 1 << 17
 
 
 def window_of(delays: list[NDArray]) -> float:
-    """Return the length of a window [s]: a power of two, near the shortest delay, between 2**-14 and 2**-10."""
+    """Return the length of a window [s]: a power of two, of half the shortest delay at most, if that is long enough.
+
+    It is between 2**-14 and 2**-10.
+    """
     shortest = min((float(each[each > 0].min()) for each in delays if np.any(each > 0)), default=1.0)
-    return 2.0 ** math.floor(math.log2(min(max(shortest, 2.0**-14), 2.0**-10)))
+    return 2.0 ** math.floor(math.log2(min(max(shortest / 2, 2.0**-14), 2.0**-10)))
 
 
 class Event:
@@ -313,9 +316,13 @@ class Event:
                 self.emissions.more(self.end, min(hand.emissions_done() for hand in self.hands))
                 for hand in self.hands:
                     hand.take_emissions()
-            now = self._now(target)
-            if self.around.breathe(now):
-                self.reached = now
+            # It may be in the middle of windows, where some neurons are ahead of others; a run ends between two.
+            window = 1 + max(int(hand.control[queues.WINDOW]) for hand in self.hands)
+            border = min(window * self.length, target)
+            if self.around.breathe(border):
+                while not self._are_done(Time.of(border, self.length), False):
+                    pass
+                self.reached = border
                 return False
 
     def _are_done(self, until: Time, inclusive: bool) -> bool:
@@ -337,9 +344,6 @@ class Event:
             refuse_delay(self.network, hand.control, self.length)
         if status in (loop.AT_ONCE, loop.ENDLESS):
             refuse_endless(self.network, self.first, hand.control, self.length)
-
-    def _now(self, target: float) -> float:
-        return min(float(self.control[queues.WINDOW]) * self.length, target)
 
     def drive_first(self, drive: PoissonDrive) -> int:
         """Return the unit of the first neuron of the flow that a drive drives."""

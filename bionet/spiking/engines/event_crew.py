@@ -1,8 +1,9 @@
 """The loop of one of several threads of the ``event`` engine: its own neurons, window after window.
 
-No window is longer than the shortest delay between neurons. So whatever reaches a neuron in a window has left before
-it, and threads need to meet only between windows, to tell each other who has fired: each sends the spikes of all along
-the synapses onto its own neurons. Of each neuron the same happens in the same order as on one thread.
+What a neuron does in a window reaches other ones no earlier than some windows later: as many as the shortest delay
+between neurons holds, the *lead*. So a thread waits for others only if it is so far ahead of them. Each tells who has
+fired, and each sends the spikes of all along the synapses onto its own neurons. Of each neuron the same happens in the
+same order as on one thread.
 """
 
 from __future__ import annotations
@@ -10,97 +11,119 @@ from __future__ import annotations
 import numpy as np
 
 from bionet.spiking.engines.event_calls import MEMORY, launch
-from bionet.spiking.engines.event_loop import DONE, FULL, ROOM, run
+from bionet.spiking.engines.event_loop import DONE, FULL, LEFT, ROOM, run
 from bionet.spiking.engines.event_queues import (
-    DEPARTURES,
     FIRST_MONITOR,
     INSTANT,
     LIMIT,
+    MOST_TOLD,
     PIECE,
     RECORDS,
     STATUS,
     TOLD,
-    TOLD_AT,
 )
-from bionet.spiking.engines.meeting import meet
+from bionet.spiking.engines.meeting import meet, publish, published, wait_for
 from bionet.spiking.engines.runtime import view
+from bionet.spiking.engines.threads import ABORT, WORDS
 
-#: What each thread says to all at the end of a window, in a line of the cache of its own: its status, how many spikes
-#: it tells, for how many departures it has room, how much it has done, and whether its records are nearly full. Of what
-#: they say and tell there are two halves: one is read while the next window fills the other, and so they meet once.
-SAID = 8
+#: What each thread publishes, on a page of its own: how many spikes it has told, and the first window that it has not
+#: run yet.
+TELLS, HERE, PAGE = 0, 1, 16
+#: Where in ``meeting`` anyone asks all to return, and the first thread answers before which window they do.
+ASKED, RETURN = WORDS, WORDS + 1
 
 
-def crew(memory, addresses, sizes, until, mine, meeting, said, told, busiest):
+def hear(least, control, memory, me, meeting, pages, told, heard, busiest):
+    """Wait until all others have come to a window, and send off what they have told.
+
+    Return ``DONE``, ``ROOM`` if there is none for it, or ``LEFT`` if one of them will not come.
+    """
+    window = view(memory, MEMORY, np.float64)[5]
+    for k in range(heard.shape[1]):
+        if k == me or heard[1, k] >= least:
+            continue
+        here = wait_for(pages, PAGE * k + HERE, least, meeting)
+        if here < 0:
+            return LEFT
+        n = published(pages, PAGE * k + TELLS)
+        units, offsets = view(told[3 * k], n, np.int32), view(told[3 * k + 2], n, np.float64)
+        windows = view(told[3 * k + 1], n, np.int64)
+        for e in range(heard[0, k], n):
+            if control[RECORDS] < busiest:
+                return ROOM
+            launch(units[e], windows[e], offsets[e], window, memory)
+            heard[0, k] = e + 1
+        heard[1, k] = here
+    return DONE
+
+
+def crew(memory, addresses, sizes, until, me, meeting, pages, told, heard, lead, busiest):
     """Run until ``until``, with others.
 
     Parameters
     ----------
     memory, addresses, sizes, until
         As :func:`bionet.spiking.engines.event_loop.run` takes them.
-    mine : int64 array
-        The number of this thread, and how many there are.
-    meeting, said : int64 arrays
-        Where they meet, and what they say there: of each thread two lines.
-    told : int64 array, shape (4 * n_threads,)
-        Addresses and sizes of the spikes that each one tells: units and offsets, in two halves.
+    me : int
+        The number of this thread.
+    meeting, pages : int64 arrays
+        Where they meet, and what they publish.
+    told : int64 array, shape (3 * n_threads,)
+        Addresses of the spikes that each one tells: units, windows and offsets.
+    heard : int64 array, shape (2, n_threads)
+        How many spikes of each one this thread has heard of, and before which window it has heard of all.
+    lead : int
+        How many windows pass, at least, from a neuron's spike to its arrival at another one.
     busiest : int
         Along how many pathways a spike may leave.
     """
-    me, n_threads = mine[0], mine[1]
     control = view(addresses[0], sizes[0], np.int64)
-    window = view(memory, MEMORY, np.float64)[5]
     last_w = np.int64(until[0])
-    before = control[INSTANT]
+    began = control[INSTANT] + control[PIECE]
     piece = np.zeros(3)
-    if meet(meeting, n_threads):
+    heard[1] = 0
+    publish(pages, PAGE * me + TELLS, control[TOLD])
+    publish(pages, PAGE * me + HERE, control[PIECE])
+    if meet(meeting, heard.shape[1]):
         return
     while True:
         w = control[PIECE]
-        half = w % 2
-        control[TOLD_AT] = half * (told[4 * me + 1] // 2)
+        status = hear(w - lead + 1, control, memory, me, meeting, pages, told, heard, busiest)
+        at = published(meeting, RETURN)
+        if status != DONE or w >= at > 0:
+            break
+        if me == 0 and at == 0 and published(meeting, ASKED) != 0:
+            # Nobody is there yet: they cannot be before they hear that this thread has run the present window.
+            publish(meeting, RETURN, w + lead)
         if w < last_w:
             piece[0] = w + 1
         else:
             piece[:] = until
         run(memory, addresses, sizes, piece)
-        own = 8 * (2 * me + half)
-        said[own] = control[STATUS]
-        said[own + 1] = control[TOLD]
-        said[own + 2] = control[RECORDS] - control[DEPARTURES]
-        said[own + 3] = control[INSTANT] - before
-        said[own + 4] = 0
+        status = control[STATUS]
+        if status != DONE:
+            break
+        is_time = control[INSTANT] + w - began > control[LIMIT] or 2 * control[TOLD] > control[MOST_TOLD]
         for k in range(FIRST_MONITOR, control.size - 2, 3):
-            said[own + 4] |= 2 * control[k] > control[k + 1]
-        if meet(meeting, n_threads):
-            break
-        total, is_done, is_lacking, is_time = 0, True, False, False
-        for k in range(n_threads):
-            line = 8 * (2 * k + half)
-            total += said[line + 1]
-            is_done &= said[line] == DONE
-            is_time |= said[line + 3] > control[LIMIT] or said[line + 4] != 0
-        for k in range(n_threads):
-            line = 8 * (2 * k + half)
-            is_lacking |= (total - said[line + 1]) * busiest > said[line + 2]
-        if not is_done or is_lacking:
-            if is_done and (total - said[own + 1]) * busiest > said[own + 2]:
-                control[STATUS] = ROOM
-            break
-        for k in range(n_threads):
-            if k != me:
-                units = view(told[4 * k], told[4 * k + 1], np.int32)
-                times = view(told[4 * k + 2], told[4 * k + 3], np.float64)
-                first = half * (told[4 * k + 1] // 2)
-                for e in range(first, first + said[8 * (2 * k + half) + 1]):
-                    launch(units[e], w, times[e], window, memory)
-        control[TOLD] = 0
-        if w >= last_w:
+            is_time |= 2 * control[k] > control[k + 1]
+        if is_time and published(meeting, ASKED) == 0:
+            publish(meeting, ASKED, 1)
+        publish(pages, PAGE * me + TELLS, control[TOLD])
+        publish(pages, PAGE * me + HERE, w + 1)
+        if w == last_w:
             break
         control[PIECE] = w + 1
-        if is_time:
-            control[STATUS] = FULL
-            break
+    if status == DONE:
+        here = published(pages, PAGE * me + HERE)
+        status = hear(here, control, memory, me, meeting, pages, told, heard, busiest)
+        if status == DONE and here <= last_w:
+            status = FULL
+    if status != DONE and status != FULL:
+        publish(meeting, ABORT, 1)
+    control[STATUS] = status
 
 
-FUNCTIONS = (crew,)
+#: In the order in which they call each other.
+FUNCTIONS = (hear, crew)
+#: Their numbers.
+CONSTANTS = ("TELLS", "HERE", "PAGE", "ASKED", "RETURN", "ABORT")

@@ -14,13 +14,13 @@ from bionet.spiking.engines.event_arrivals import expect_all
 from bionet.spiking.engines.event_batches import LOT
 from bionet.spiking.engines.event_memory import Time, apart
 from bionet.spiking.engines.event_monitors import Recording
-from bionet.spiking.engines.event_under_way import Arrivals, Fronts
+from bionet.spiking.engines.event_under_way import Arrivals, Fronts, longer
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.text import Place
 from bionet.spiking.program import RecordEvents, RecordRate
 
 #: Places for spikes to be told to others, beside one for each neuron.
-_TOLD = 1 << 12
+_TOLD = 1 << 16
 
 
 class Hand:
@@ -59,9 +59,9 @@ class Hand:
         self.emission_windows, self.emission_offsets = np.empty(0, np.int64), np.empty(0)
         self.emission_units, self.emission_kinds = np.empty(0, np.int32), np.empty(0, np.int32)
         self.places = np.empty(0, np.int64)
-        # In two halves: while the others read one, the next window fills the other.
-        told = 2 * (high - low + _TOLD) if tells else 0
-        self.told_units, self.told_offsets = np.empty(told, np.int32), np.empty(told)
+        told = high - low + _TOLD if tells else 0
+        self.told_units, self.told_windows = np.empty(told, np.int32), np.empty(told, np.int64)
+        self.told_offsets = np.empty(told)
         # Of sources, which belong to nobody, the first thread keeps the records.
         self.control[queues.KEEPS_ALL], self.control[queues.MOST_TOLD] = low == 0, _TOLD if tells else queues.NEVER
         self.room: dict[tuple[int, str], NDArray] = {
@@ -189,13 +189,9 @@ class Hand:
         """Make room for what an instant may bring, and for so many spikes of others."""
         self.arrivals.make_room(int(self.control[queues.DEPARTURES]) + arriving)
         self.fronts.make_room(int(self.control[queues.SETTING_OUT]))
-        if len(self.told_units) and self.control[queues.TOLD] > self.control[queues.MOST_TOLD]:
-            self.told_units, self.told_offsets = _doubled(self.told_units), _doubled(self.told_offsets)
-            self.control[queues.MOST_TOLD] = len(self.told_units) // 2 - (self.high - self.low)
+        if self.control[queues.TOLD] > self.control[queues.MOST_TOLD]:
+            n = 2 * len(self.told_units)
+            self.told_units, self.told_windows = longer(self.told_units, n), longer(self.told_windows, n)
+            self.told_offsets = longer(self.told_offsets, n)
+            self.control[queues.MOST_TOLD] = n - (self.high - self.low)
         self.bind()
-
-
-def _doubled(told: NDArray) -> NDArray:
-    """Return both halves, each with as many free places behind it."""
-    halves = told.reshape(2, -1)
-    return np.concatenate([halves, np.empty_like(halves)], axis=1).reshape(-1)

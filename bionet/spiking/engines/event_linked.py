@@ -10,7 +10,7 @@ from bionet.spiking.engines import event_calls, event_crew, event_loop
 from bionet.spiking.engines.kernels import compiled_module
 
 _CONSTANTS = (
-    "DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "FULL", "MOST_GENERATIONS", "MANY", "FORESIGHT"
+    "DONE", "ROOM", "ENOUGH", "AT_ONCE", "ENDLESS", "NO_DELAY", "FULL", "LEFT", "MOST_GENERATIONS", "MANY", "FORESIGHT"
 )  # fmt: skip
 _CALLED_FROM_PYTHON = ("run", "crew")
 _INLINED = "forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True"
@@ -24,6 +24,7 @@ def compiled_loop(has_fronts: bool) -> Any:
     constants.append(f"HAS_FRONTS = {has_fronts}")
     names = ("CALLS", *map(str.upper, event_calls.SIGNATURES))
     constants += [f"{name} = {getattr(event_calls, name)}" for name in names]
+    constants += [f"{name} = {getattr(event_crew, name)}" for name in event_crew.CONSTANTS]
     return compiled_module("\n".join([*constants, *map(_decorated, functions), ""]), {})
 
 

@@ -68,7 +68,6 @@ from bionet.spiking.engines.event_queues import (
     STATUS,
     TAKING_FRONTS,
     TOLD,
-    TOLD_AT,
     UNFOLDING,
     WHO,
     WINDOW,
@@ -88,10 +87,12 @@ inf = np.inf
 STATE = (
     *("control", "crossings", "at", "place_of", "due", "heads", "following", "preceding", "fired", "seen", "firing"),
     *("touched", "quiet", "wanted"),
-    *("emission_windows", "emission_offsets", "emission_units", "emission_kinds", "told_units", "told_offsets"),
+    *("emission_windows", "emission_offsets", "emission_units", "emission_kinds"),
+    *("told_units", "told_windows", "told_offsets"),
 )
-#: Why the loop came back; ``FULL`` is said by several threads between two windows.
-DONE, ROOM, ENOUGH, AT_ONCE, ENDLESS, NO_DELAY, FULL = range(7)
+#: Why the loop came back. Of several threads: all have before one window, and their records can be handed over in order
+#: (``FULL``); or another one has, and this one where it was (``LEFT``).
+DONE, ROOM, ENOUGH, AT_ONCE, ENDLESS, NO_DELAY, FULL, LEFT = range(8)
 MOST_GENERATIONS = 1000
 #: Whether there are fronts; of the loop both kinds are compiled.
 HAS_FRONTS = False
@@ -146,7 +147,8 @@ def run(memory, addresses, sizes, until):
     emission_windows = view(addresses[14], sizes[14], np.int64)
     emission_offsets = view(addresses[15], sizes[15], np.float64)
     emission_units, emission_kinds = view(addresses[16], sizes[16], np.int32), view(addresses[17], sizes[17], np.int32)
-    told_units, told_offsets = view(addresses[18], sizes[18], np.int32), view(addresses[19], sizes[19], np.float64)
+    told_units, told_windows = view(addresses[18], sizes[18], np.int32), view(addresses[19], sizes[19], np.int64)
+    told_offsets = view(addresses[20], sizes[20], np.float64)
     window = view(memory, MEMORY, np.float64)[5]
     last_w, last_off, inclusive = np.int64(until[0]), until[1], until[2] > 0
     n_emissions = emission_windows.size
@@ -208,7 +210,7 @@ def run(memory, addresses, sizes, until):
         status = instant(
             w, off, window, memory, c, control, crossings, at, place_of, wanted, due, heads, following, preceding,
             fired, seen, firing, touched, quiet, emission_windows, emission_offsets, emission_units, emission_kinds,
-            told_units, told_offsets,
+            told_units, told_windows, told_offsets,
         )  # fmt: skip
         if control[WRONG]:
             status = NO_DELAY
@@ -275,7 +277,7 @@ def take_out(w, ring, counted, window, memory, c):
 def instant(
     w, off, window, memory, c, control, crossings, at, place_of, wanted, due, heads, following, preceding, fired, seen,
     firing, touched, quiet, emission_windows, emission_offsets, emission_units, emission_kinds, told_units,
-    told_offsets,
+    told_windows, told_offsets,
 ):  # fmt: skip
     """Do all that happens at one time."""
     now = np.float64(w) * window + off
@@ -310,8 +312,9 @@ def instant(
                 fire(u, w, off, now, control, memory)
             launch(u, w, off, window, memory)
             if u < n_units and told_units.size:
-                told_units[control[TOLD_AT] + control[TOLD]], told_offsets[control[TOLD_AT] + control[TOLD]] = u, off
-                control[TOLD] += 1
+                place = control[TOLD]
+                told_units[place], told_windows[place], told_offsets[place] = u, w, off
+                control[TOLD] = place + 1
         n_touched = 0
         while True:
             what = next_at(off, c)

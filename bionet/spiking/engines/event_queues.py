@@ -20,11 +20,11 @@ ARRIVED, ARRIVALS, NEAR, CHAIN, CHAINED = range(14, 19)
 #: Axons that have spikes, one more than the last row used, free places for spikes on axons, how many may leave at one
 #: instant, how many fronts are near, some of them out of date, and how many may be.
 FRONTS, HIGHEST, SPARE, SETTING_OUT, NEAR_FRONTS, MOST_NEAR_FRONTS = range(19, 25)
-#: Of several threads: spikes to be told to the others, as many as there is room for, the window all are in, whether
-#: this one keeps the records of sources, and where the spikes of this window are told.
-TOLD, MOST_TOLD, PIECE, KEEPS_ALL, TOLD_AT = range(25, 30)
+#: Of several threads: spikes to be told to the others, as many as there is room for, the window this one is in, and
+#: whether it keeps the records of sources.
+TOLD, MOST_TOLD, PIECE, KEEPS_ALL = range(25, 29)
 #: Where monitors' counters begin in ``control``.
-FIRST_MONITOR = 30
+FIRST_MONITOR = 29
 #: Lists of the calendar, and of what is on its way.
 BUCKETS = 1024
 NEVER = 1 << 60

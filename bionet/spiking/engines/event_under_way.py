@@ -86,8 +86,8 @@ class Arrivals:
         a, control = self.agenda, self.agenda.control
         if control[queues.OPEN] in (queues.UNFOLDING, queues.TAKING_FRONTS):
             n = 2 * len(a.when)
-            a = a._replace(when=_longer(a.when, n), what=_longer(a.what, n))
-            a = a._replace(other_when=_longer(a.other_when, n), other_what=_longer(a.other_what, n))
+            a = a._replace(when=longer(a.when, n), what=longer(a.what, n))
+            a = a._replace(other_when=longer(a.other_when, n), other_what=longer(a.other_what, n))
         records = len(a.left)
         free = int(control[queues.RECORDS])
         if free < wanted:
@@ -96,12 +96,12 @@ class Arrivals:
             near = len(a.near_when) + more
             a = a._replace(
                 ring=_longer_ring(a.ring, more),
-                near_when=_longer(a.near_when, near),
-                near_what=_longer(a.near_what, near),
-                near_flight=_longer(a.near_flight, near),
-                flights=_longer(a.flights, 4 * (records + more)),
-                left=_longer(a.left, records + more),
-                free=_longer(np.concatenate([a.free[: control[queues.FREE]], new]), records + more),
+                near_when=longer(a.near_when, near),
+                near_what=longer(a.near_what, near),
+                near_flight=longer(a.near_flight, near),
+                flights=longer(a.flights, 4 * (records + more)),
+                left=longer(a.left, records + more),
+                free=longer(np.concatenate([a.free[: control[queues.FREE]], new]), records + more),
             )
             control[queues.RECORDS] += more
             control[queues.FREE] += more
@@ -181,7 +181,8 @@ class Arrivals:
                 # Of another type, all of the sorted numbers would be converted first.
                 among = own[number].among
                 mine = np.searchsorted(among, places.astype(among.dtype))
-                is_own = np.append(among, -1)[mine] == places
+                is_own = np.zeros(len(mine), np.bool_)
+                is_own[mine < len(among)] = among[mine[mine < len(among)]] == places[mine < len(among)]
                 windows, offsets, places = windows[is_own], offsets[is_own], mine[is_own]
             if self.by_row[number]:
                 windows, offsets, places = _rows(windows, offsets, places, own[number].starts, name)
@@ -248,7 +249,7 @@ def _rows(
     return windows[again], offsets[again], np.repeat(rows, counts // (starts[rows + 1] - starts[rows]))
 
 
-def _longer(values: NDArray, n: int) -> NDArray:
+def longer(values: NDArray, n: int) -> NDArray:
     """Return an array of n elements that begins with the given ones."""
     return np.concatenate([values, np.empty(n - len(values), values.dtype)])
 
@@ -259,10 +260,10 @@ def _longer_ring(ring: arrivals.Ring, more: int) -> arrivals.Ring:
     n = old + more // arrivals.CHUNK + 1
     ring.left[0] += n - old
     return ring._replace(
-        before=_longer(ring.before, n),
-        spare=_longer(np.concatenate([ring.spare[:free], np.arange(old, n, dtype=np.int32)]), n),
-        when=_longer(ring.when, arrivals.CHUNK * n),
-        what=_longer(ring.what, arrivals.CHUNK * n),
+        before=longer(ring.before, n),
+        spare=longer(np.concatenate([ring.spare[:free], np.arange(old, n, dtype=np.int32)]), n),
+        when=longer(ring.when, arrivals.CHUNK * n),
+        what=longer(ring.what, arrivals.CHUNK * n),
     )
 
 
@@ -296,10 +297,10 @@ class Fronts:
         if free >= wanted:
             return
         more = max(old, 2 * wanted)
-        self.spikes = _longer(self.spikes, fronts.SPIKE * (old + more))
-        self.following = _longer(self.following, old + more)
+        self.spikes = longer(self.spikes, fronts.SPIKE * (old + more))
+        self.following = longer(self.following, old + more)
         new = np.arange(old, old + more, dtype=np.int32)
-        self.spare = _longer(np.concatenate([self.spare[:free], new]), old + more)
+        self.spare = longer(np.concatenate([self.spare[:free], new]), old + more)
         self.control[queues.SPARE] = free + more
 
     def leave(self, axons: list[Axons], names: list[str]) -> dict[str, LeftFronts]:

@@ -78,7 +78,7 @@ from bionet.spiking.engines.event_calls import *
 from bionet.spiking.engines.event_fronts import *
 from bionet.spiking.engines.event_queues import *
 from bionet.spiking.engines.runtime import *
-from bionet.spiking.engines.meeting import meet
+from bionet.spiking.engines.meeting import meet, publish, published, wait_for
 from bionet.spiking.draws import from_table, normal, uniform
 from bionet.spiking.functions import FUNCTIONS, cos, exp, pow_int, sin
 globals().update({"function_" + name: function for name, function in FUNCTIONS.items()})

@@ -2,6 +2,8 @@
 
 A parallel region of a library, opened anew for each step, costs more than a step of a small network. Who waits looks
 for a while and then gives its core away at each look, so that threads get on where there are fewer cores than threads.
+
+Threads that need not all be at one place tell each other how far they are: by numbers that each one publishes.
 """
 
 from numba import njit, types
@@ -11,7 +13,7 @@ from numba.extending import intrinsic
 from bionet.spiking.engines import threads
 from bionet.spiking.engines.threads import ABORT
 
-__all__ = ("border", "gather", "meet")
+__all__ = ("border", "gather", "meet", "publish", "published", "wait_for")
 
 # The places of ``meeting``, in cache lines of their own: who has come, and how often all have met.
 _ARRIVED, _MET = 0, 8
@@ -21,8 +23,8 @@ _GIVE_WAY = types.ExternalFunction("sched_yield", types.int32())
 
 
 @intrinsic
-def _load(typing, array, place):
-    """Read a number that other threads write."""
+def published(typing, array, place):
+    """Read a number that another thread has published, and with it all that it wrote before."""
 
     def generate(context, builder, signature, arguments):
         return builder.load_atomic(_pointer(context, builder, signature, arguments), "acquire", 8)
@@ -31,7 +33,7 @@ def _load(typing, array, place):
 
 
 @intrinsic
-def _store(typing, array, place, value):
+def publish(typing, array, place, value):
     """Write a number that other threads read, after all that was written before."""
 
     def generate(context, builder, signature, arguments):
@@ -65,19 +67,34 @@ def meet(meeting, n_threads):
 
     What any thread wrote before is what all threads read afterwards.
     """
-    before = _load(meeting, _MET)
+    before = published(meeting, _MET)
     if _next(meeting, _ARRIVED) == n_threads - 1:
-        _store(meeting, _ARRIVED, 0)
-        _store(meeting, _MET, before + 1)
+        publish(meeting, _ARRIVED, 0)
+        publish(meeting, _MET, before + 1)
         return False
     looks = 0
-    while _load(meeting, _MET) == before:
-        if _load(meeting, ABORT) != 0:
+    while published(meeting, _MET) == before:
+        if published(meeting, ABORT) != 0:
             return True
         looks += 1
         if looks > _LOOKS:
             _GIVE_WAY()
     return False
+
+
+@njit(cache=True)
+def wait_for(numbers, place, least, meeting):
+    """Wait until a number that another thread publishes is large enough, and return it; -1 if one has failed."""
+    looks = 0
+    while True:
+        found = published(numbers, place)
+        if found >= least:
+            return found
+        if published(meeting, ABORT) != 0:
+            return -1
+        looks += 1
+        if looks > _LOOKS:
+            _GIVE_WAY()
 
 
 border = njit(cache=True)(threads.border)

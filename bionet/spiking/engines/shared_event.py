@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -13,15 +14,17 @@ import bionet.spiking.engines.event_queues as queues
 import bionet.spiking.program as p
 from bionet.spiking.axons import Axons, divided
 from bionet.spiking.engines.event import Event
-from bionet.spiking.engines.event_crew import SAID
+from bionet.spiking.engines.event_crew import PAGE
 from bionet.spiking.engines.event_hand import Hand
-from bionet.spiking.engines.event_memory import Time
+from bionet.spiking.engines.event_memory import Time, apart
 from bionet.spiking.engines.event_names import AxonLayout
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.threads import Crew, border
 
 #: Instants of a thread between two returns to Python.
 _PATIENCE = 1 << 17
+#: So many windows one thread is ahead of another at most.
+_FARTHEST = 64
 
 
 class SharedEvent(Event):
@@ -51,15 +54,19 @@ class SharedEvent(Event):
         return {"axon_layouts": [AxonLayout(each.homogeneous, False) for each in self.axons]}
 
     def _make_hands(self) -> list[Hand]:
+        shortest, name = _shortest_delay(self)
+        self.lead = int(min(shortest / self.length, _FARTHEST))
         self.why_alone = _why_alone(self)
+        if not self.why_alone and self.lead < 1:
+            self.why_alone = f"a delay of {name} is shorter than a window of {self.length * 1e3:g} ms"
         if self.why_alone:
             self.axons = [divided(each, np.zeros(int(each.starts[-1]), np.int32), 0, 1) for each in self.axons]
             return super()._make_hands()
         n = self.n_threads
         borders = [int(border(self.n_units, k, n)) for k in range(n + 1)]
         owners = [self._owner(number) for number in range(len(self.axons))]
-        self.mine = [np.array([k, n]) for k in range(n)]
-        self.said = np.zeros((n, 2, SAID), np.int64)
+        self.heard = [apart(2 * n, np.int64).reshape(2, n) for _ in range(n)]
+        self.pages = apart(PAGE * n, np.int64)
         self.crew = Crew(n)
         hands = [
             Hand(self, low, high, [self._part(number, *owner, low, high) for number, owner in enumerate(owners)], True)
@@ -94,22 +101,25 @@ class SharedEvent(Event):
         if len(self.hands) == 1:
             return super()._are_done(until, inclusive)
         end = np.array([until.window, until.offset, float(inclusive)])
-        told = np.concatenate([[address(a), a.size] for h in self.hands for a in (h.told_units, h.told_offsets)])
-        arguments, said = [], self.said.reshape(-1)
-        for hand, mine in zip(self.hands, self.mine, strict=True):
+        told = np.array([address(a) for h in self.hands for a in (h.told_units, h.told_windows, h.told_offsets)])
+        arguments: list[tuple[Any, ...]] = []
+        for me, (hand, heard) in enumerate(zip(self.hands, self.heard, strict=True)):
             hand.control[queues.LIMIT] = _PATIENCE
-            arguments.append((hand.memory, *hand.state(), end, mine, self.crew.meeting, said, told, self.busiest))
+            among = (me, self.crew.meeting, self.pages, told, heard, self.lead, self.busiest)
+            arguments.append((hand.memory, *hand.state(), end, *among))
         self.crew.run(self.loop.crew, arguments)
         statuses = {int(hand.control[queues.STATUS]) for hand in self.hands}
         for hand in self.hands:
             self._refuse(hand)
-        if loop.ROOM in statuses:
-            # Some are at the end of a window, others are not: nothing can be handed over in order.
-            arriving = int(self.said[:, int(self.control[queues.PIECE]) % 2, 1].sum()) * self.busiest
-            for hand in self.hands:
+        if not statuses <= {loop.DONE, loop.FULL}:
+            # Each is where it was: nothing can be handed over in order.
+            tells = sum(int(hand.control[queues.TOLD]) for hand in self.hands)
+            for hand, heard in zip(self.hands, self.heard, strict=True):
                 hand.recording.grow()
-                hand.make_room(arriving)
+                hand.make_room((tells - int(hand.control[queues.TOLD] + heard[0].sum())) * self.busiest)
             return False
+        for hand, heard in zip(self.hands, self.heard, strict=True):
+            hand.control[queues.TOLD] = heard[0] = 0
         if statuses != {loop.DONE}:
             self._flush()
             return False
@@ -136,11 +146,6 @@ def _why_alone(engine: Event) -> str:
         return "its code draws random numbers"
     if network.changing or network.fronts:
         return "delays change"
-    flows = {flow.events for flow in network.flows}
-    for push in engine.pushes.values():
-        delay = engine.axons[push.pathway].delay
-        if push.events in flows and engine.axons[push.pathway].starts[-1] and delay.min() < engine.length:
-            return f"a delay of {push.name} is shorter than a window of {engine.length * 1e3:g} ms"
     written: set[int] = set()
     for each in engine.program.operations:
         if isinstance(each, p.Deliver):
@@ -151,6 +156,14 @@ def _why_alone(engine: Event) -> str:
                 return f"{each.name} changes what other code reads"
             written |= {array for array in each.code.arrays_written() if array not in engine.text.columns}
     return ""
+
+
+def _shortest_delay(engine: Event) -> tuple[float, str]:
+    """Return the shortest delay between neurons [s], and the name of a pathway that has it."""
+    flows = {flow.events for flow in engine.network.flows}
+    pushes = [each for each in engine.pushes.values() if each.events in flows]
+    pushes = [each for each in pushes if engine.axons[each.pathway].starts[-1]]
+    return min(((float(engine.axons[each.pathway].delay.min()), each.name) for each in pushes), default=(math.inf, ""))
 
 
 def _others(engine: Event, own: p.Deliver) -> set[int]:
