@@ -178,11 +178,11 @@ class Arrivals:
                 raise BionetError(_CHANGED.format(name))
             places = axons[number].places(synapses)
             if own[number] is not axons[number]:
-                # Of another type, all of the sorted numbers would be converted first.
                 among = own[number].among
-                mine = np.searchsorted(among, places.astype(among.dtype))
-                is_own = np.zeros(len(mine), np.bool_)
-                is_own[mine < len(among)] = among[mine[mine < len(among)]] == places[mine < len(among)]
+                # Of another type, all of the sorted numbers would be converted first.
+                wanted = places.astype(among.dtype)
+                mine = np.searchsorted(among, wanted)
+                is_own = mine < np.searchsorted(among, wanted, "right")
                 windows, offsets, places = windows[is_own], offsets[is_own], mine[is_own]
             if self.by_row[number]:
                 windows, offsets, places = _rows(windows, offsets, places, own[number].starts, name)
