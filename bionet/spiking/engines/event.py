@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,7 +23,7 @@ from bionet.spiking.emissions import Emissions
 from bionet.spiking.engines.event_calls import addresses
 from bionet.spiking.engines.event_hand import Hand
 from bionet.spiking.engines.event_linked import compiled_loop
-from bionet.spiking.engines.event_memory import LINE, Accuracy, Memory, Surroundings, Time, aligned_zeros
+from bionet.spiking.engines.event_memory import LINE, Accuracy, Memory, Surroundings, Time, aligned_zeros, window_of
 from bionet.spiking.engines.event_monitors import Recording
 from bionet.spiking.engines.event_names import STEP, TAIL, AxonLayout, FlowLayout
 from bionet.spiking.engines.event_refusals import refuse_delay, refuse_endless, refuse_far, refuse_hazard
@@ -48,15 +47,6 @@ from bionet.spiking.intensities import Intensity, require_rates
 
 #: Instants and windows between two returns to Python.
 _PATIENCE = 1 << 17
-
-
-def window_of(delays: list[NDArray]) -> float:
-    """Return the length of a window [s]: a power of two, of half the shortest delay at most, if that is long enough.
-
-    It is between 2**-14 and 2**-10.
-    """
-    shortest = min((float(each[each > 0].min()) for each in delays if np.any(each > 0)), default=1.0)
-    return 2.0 ** math.floor(math.log2(min(max(shortest / 2, 2.0**-14), 2.0**-10)))
 
 
 class Event:

@@ -1,4 +1,4 @@
-"""What the ``event`` engine takes over from an earlier run and leaves for the next."""
+"""Times of the ``event`` engine, in windows, and what it takes over from an earlier run and leaves for the next."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ class Time:
         """Return a time given in seconds."""
         window = math.floor(seconds / length)
         return cls(window, seconds - window * length)
+
+
+def window_of(delays: list[NDArray]) -> float:
+    """Return the length of a window [s]: a power of two, of half the shortest delay at most, if that is long enough.
+
+    It is between 2**-14 and 2**-10.
+    """
+    shortest = min((float(each[each > 0].min()) for each in delays if np.any(each > 0)), default=1.0)
+    return 2.0 ** math.floor(math.log2(min(max(shortest / 2, 2.0**-14), 2.0**-10)))
 
 
 @dataclass

@@ -21,7 +21,7 @@ from bionet.spiking.engines.event_names import AxonLayout
 from bionet.spiking.engines.runtime import address
 from bionet.spiking.engines.threads import Crew, border
 
-#: Instants of a thread between two returns to Python.
+#: Instants and windows of a thread between two returns to Python.
 _PATIENCE = 1 << 17
 #: So many windows one thread is ahead of another at most.
 _FARTHEST = 64
